@@ -1,0 +1,101 @@
+"""What every job shares on the command line: `--config FILE`, overrides, help, exit codes.
+
+A job is a function of its validated configuration; `job(...)` makes a click command of it. The
+console command `compressor NAME ...` runs `jobs.NAME`.
+"""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from compressor.errors import InputError, JobError
+from compressor.schema import Config, Section, describe, load
+
+INPUT_IS_WRONG, JOB_FAILED = 2, 1
+
+
+def job(schema: type[Config], name: str, summary: str) -> Callable[..., click.Command]:
+    """Decorate `run(config)` or `run(config, **options)` into a command with our conventions.
+
+    Extra `click` options may be stacked below the decorator; they reach `run` as keywords.
+    """
+
+    def decorate(run: Callable[..., None]) -> click.Command:
+        def call(config: str | None, overrides: Sequence[str], debug: bool, **rest: Any) -> None:
+            _exit_code(lambda: run(load(schema, config, overrides), **rest), debug)
+
+        command = click.command(
+            name=name,
+            help=summary,
+            epilog="\b\n" + _keys(schema),
+            context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+        )(call)
+        for parameter in getattr(run, "__click_params__", []):
+            command.params.insert(0, parameter)
+        command.params[:0] = [
+            click.Argument(["overrides"], nargs=-1, metavar="[SECTION.KEY=VALUE]..."),
+            click.Option(["--config"], metavar="FILE", help="YAML configuration."),
+            click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
+        ]
+        return command
+
+    return decorate
+
+
+def main() -> None:
+    """`compressor NAME ...`: run the job of that name."""
+    names = job_names()
+    if len(sys.argv) < 2 or sys.argv[1] in {"-h", "--help"}:
+        click.echo("Usage: compressor JOB [--config FILE] [SECTION.KEY=VALUE]...\n")
+        click.echo("Jobs: " + ", ".join(names) + "\n\ncompressor JOB --help lists its keys.")
+        return
+    name = sys.argv[1]
+    if name not in names:
+        _say(f"{name}: no such job; there are {', '.join(names)}")
+        sys.exit(INPUT_IS_WRONG)
+    command: click.Command = importlib.import_module(f"jobs.{name}").main
+    command.main(args=sys.argv[2:], prog_name=f"compressor {name}")
+
+
+def job_names() -> list[str]:
+    import jobs
+
+    return sorted(module.name for module in pkgutil.iter_modules(jobs.__path__))
+
+
+def _exit_code(run: Callable[[], None], debug: bool) -> None:
+    try:
+        run()
+    except (InputError, JobError, KeyboardInterrupt) as error:
+        if debug:
+            raise
+        _say(str(error) or "stopped")
+        sys.exit(INPUT_IS_WRONG if isinstance(error, InputError) else JOB_FAILED)
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"{type(error).__name__}: {error} (--debug shows where)")
+        sys.exit(JOB_FAILED)
+
+
+def _say(message: str) -> None:
+    click.echo("error: " + " ".join(message.split()), err=True)
+
+
+def _keys(schema: type[Section]) -> str:
+    """The configuration keys as a table for `--help`."""
+    rows = [(f"{key}={_yaml(default)}", text) for key, default, text in describe(schema)]
+    width = min(max(len(left) for left, _ in rows), 42)
+    return "Configuration keys and defaults:\n" + "\n".join(
+        f"  {left:<{width}}  {text}" for left, text in rows
+    )
+
+
+def _yaml(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if value is True or value is False else (
+        str(value)
+    )

@@ -1,0 +1,157 @@
+"""The configuration of `compress`: the one place where a key, its default, check and help live."""
+
+from typing import Annotated, Any, Literal, Self
+
+import regex
+from pydantic import Field, field_validator, model_validator
+
+from compressor.schema import Section
+
+Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Auto = Literal["auto"]
+NAME = "default"
+
+
+class InputSection(Section):
+    path: str = Field(
+        default="", description="file, directory or glob of Parquet on any fsspec filesystem"
+    )
+    text_column: str | list[str] = Field(
+        default="text", description="the column that is compressed, or a list of columns"
+    )
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict, description="passed to fsspec (endpoint_url, profile ...)"
+    )
+
+    @property
+    def text_columns(self) -> list[str]:
+        return [self.text_column] if isinstance(self.text_column, str) else self.text_column
+
+    @field_validator("text_column")
+    @classmethod
+    def _columns(cls, value: str | list[str]) -> str | list[str]:
+        if not value:
+            raise ValueError("names at least one column")
+        if isinstance(value, list) and len(set(value)) < len(value):
+            raise ValueError("names a column twice")
+        return value
+
+
+class OutputSection(Section):
+    path: str = Field(default="", description="directory of the compressed dataset")
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict, description="passed to fsspec (endpoint_url, profile ...)"
+    )
+    price_per_million_tokens: float = Field(
+        default=1.0, ge=0, description="what a million tokens cost, for the saving in the summary"
+    )
+
+
+class ModelSection(Section):
+    name: str = Field(
+        default=NAME,
+        min_length=1,
+        description='"default" (shipped), a local directory, a hub id, or an s3:// directory',
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto | cpu | cuda"
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto | float32 | bfloat16 | float16"
+    )
+    max_batch_tokens: int = Field(
+        default=8192, ge=512, description="sub-words (padded) in one forward pass"
+    )
+
+
+class CompressionSection(Section):
+    rate: Rate = Field(
+        default=0.5, description="tokens kept / tokens of the original, 0 < rate <= 1"
+    )
+    target_tokens: int | None = Field(
+        default=None, ge=1, description="tokens of each compressed record; overrides rate"
+    )
+    rate_column: str | None = Field(
+        default=None, description="column of per-record rates; overrides rate where not null"
+    )
+    scope: Literal["record", "corpus"] = Field(
+        default="record",
+        description="record: each record meets the rate; corpus: one threshold for all of them",
+    )
+    force_tokens: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="words or characters that are always kept"
+    )
+    force_reserve_digit: bool = Field(
+        default=False, description="every word with a digit is kept"
+    )
+    drop_consecutive: bool = Field(
+        default=False, description="runs of the same force token collapse to one"
+    )
+    protect: list[str] = Field(
+        default_factory=list, description="regular expressions; what they match is kept verbatim"
+    )
+    tokenizer: str | None = Field(
+        default=None,
+        description="what counts tokens: null = the model's own, tiktoken:NAME, directory, hub id",
+    )
+
+    @field_validator("protect")
+    @classmethod
+    def _patterns(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                regex.compile(pattern)
+            except regex.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _scope_has_a_rate(self) -> Self:
+        if self.scope == "corpus" and self.target_tokens is not None:
+            raise ValueError(
+                "compression.target_tokens is per record and has no meaning with "
+                "compression.scope=corpus; unset one of them"
+            )
+        return self
+
+
+class ClusterSection(Section):
+    address: str | None = Field(
+        default=None, description="null = start Ray here; auto; ray://HOST:PORT"
+    )
+    replicas: Auto | Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]] = Field(
+        default="auto", description="model replicas: auto, a number, or [min, max]"
+    )
+    cpus_per_replica: Auto | Annotated[float, Field(gt=0)] = Field(
+        default="auto", description="CPUs (and threads) of a replica"
+    )
+    gpus_per_replica: Auto | Annotated[float, Field(ge=0)] = Field(
+        default="auto", description="GPUs of a replica; a fraction shares one"
+    )
+    rows_per_shard: int = Field(
+        default=4096, ge=1, description="rows of a shard at most: one actor call, one output file"
+    )
+
+    @field_validator("replicas")
+    @classmethod
+    def _bounds(cls, value: Any) -> Any:
+        if isinstance(value, list) and (len(value) != 2 or value[0] > value[1]):
+            raise ValueError("a range of replicas is [min, max] with min <= max")
+        return value
+
+
+class CompressConfig(Section):
+    """Everything that the job `compress` reads from its configuration."""
+
+    input: InputSection = InputSection()
+    output: OutputSection = OutputSection()
+    model: ModelSection = ModelSection()
+    compression: CompressionSection = CompressionSection()
+    cluster: ClusterSection = ClusterSection()
+
+    @model_validator(mode="after")
+    def _paths(self) -> Self:
+        for section in ("input", "output"):
+            if not getattr(self, section).path:
+                raise ValueError(f"{section}.path: is required")
+        return self
