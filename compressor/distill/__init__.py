@@ -1,0 +1,1 @@
+"""Learning from a strong teacher: its compressions, and the labels that follow from them."""
