@@ -1,0 +1,1 @@
+"""How good compression is: measures on texts, questions and answers."""
