@@ -1,0 +1,1 @@
+"""Fine-tuning of the token classifier: passages with teacher labels in, a model folder out."""

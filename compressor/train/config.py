@@ -1,0 +1,116 @@
+"""The configuration of the job `train`: every key, its default, check and help."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from compressor.schema import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class DataSection(Section):
+    path: str = Field(
+        default="",
+        description="teacher compressions, JSON lines (.gz): id, domain, text, half, quarter",
+    )
+    heldout_passages: int = Field(
+        default=100, ge=1, description="passages kept out of training, spread over the domains"
+    )
+    heldout_seed: int = Field(default=0, description="which passages are held out")
+
+
+class BaseSection(Section):
+    base: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        min_length=1,
+        description="the pretrained encoder: a local directory or a hub id",
+    )
+    dropout: Share = Field(default=0.1, description="of hidden states, while training")
+    attention_dropout: Share = Field(
+        default=0.0, description="of attention weights; above 0 training on CPUs is much slower"
+    )
+    max_window_tokens: int = Field(
+        default=510, ge=8, description="sub-words of a window, without the two special ones"
+    )
+
+
+class LabelSection(Section):
+    """What the classifier is asked to say."""
+
+    half: Share = Field(
+        default=0.5, description="target for words that the teacher kept in `half` only"
+    )
+    mark_weight: float = Field(
+        default=1.0, gt=0, description="weight of punctuation marks in the loss; of words it is 1"
+    )
+    word_weighting: Share = Field(
+        default=0.0, description="0: sub-words count alike; 1: words do, however many sub-words"
+    )
+
+
+class TrainingSection(Section):
+    seeds: list[int] = Field(
+        default=[1], min_length=1, description="one run each; their weights are averaged"
+    )
+    epochs: int = Field(default=3, ge=1, description="passes over the training passages")
+    batch_tokens: int = Field(default=3000, ge=16, description="sub-words (padded) in one step")
+    long_share: Share = Field(
+        default=0.25, description="share of passages that are joined into windows of full length"
+    )
+    learning_rate: float = Field(default=1.2e-4, gt=0, description="at its peak")
+    warmup_share: Share = Field(
+        default=0.1, description="share of steps with rising rate; it then falls as a cosine"
+    )
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="each layer below the head learns this much slower"
+    )
+    weight_decay: float = Field(default=0.01, ge=0, description="AdamW, matrices only")
+    max_gradient_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to it")
+    average_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="moving average of the weights, a step; 0 = none"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="bfloat16", description="of matrix products; weights stay float32"
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; null = all cores")
+
+
+class OutputSection(Section):
+    path: str = Field(default="", description="directory of the finished model (float16)")
+    work: str = Field(
+        default="", description="directory of checkpoints and metrics; a rerun goes on from there"
+    )
+    checkpoint_steps: int = Field(default=50, ge=1, description="steps between checkpoints")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.path and self.path == self.work:
+            raise ValueError("output.path and output.work must differ")
+        return self
+
+
+class TrainConfig(Section):
+    """Everything that the job `train` reads from its configuration."""
+
+    data: DataSection = DataSection()
+    model: BaseSection = BaseSection()
+    labels: LabelSection = LabelSection()
+    training: TrainingSection = TrainingSection()
+    output: OutputSection = OutputSection()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for key, value in (
+            ("data.path", self.data.path),
+            ("output.path", self.output.path),
+            ("output.work", self.output.work),
+        ):
+            if not value:
+                raise ValueError(f"{key}: is required")
+        if self.training.batch_tokens < self.model.max_window_tokens + 2:
+            raise ValueError(
+                "training.batch_tokens: must hold one window "
+                f"(model.max_window_tokens + 2 = {self.model.max_window_tokens + 2})"
+            )
+        return self

@@ -1,0 +1,83 @@
+"""How well probabilities rank sub-words by the teacher's grades, and where figures are written."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from compressor.train.batches import collate, plan_epoch
+from compressor.train.examples import Example
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: how often a positive outranks a negative; ties count one half.
+
+    NaN where one of the two kinds is missing.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
+        return float("nan")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # the mean rank of each group of equals
+    won = ranks[inverse][positive].sum() - positives * (positives + 1) / 2
+    return float(won / (positives * negatives))
+
+
+def rank_metrics(scores: Floats, grades: Floats) -> dict[str, float]:
+    """`auc_half`: in `half` against dropped; `auc_quarter`: in `quarter` against the rest.
+
+    `score` is the mean of both: what the best epoch is chosen by, as rates from 0.5 to 0.2 all
+    matter.
+    """
+    half, quarter = auc(scores, grades > 0), auc(scores, grades == 1)
+    return {"auc_half": half, "auc_quarter": quarter, "score": (half + quarter) / 2}
+
+
+def predict(
+    model: torch.nn.Module,
+    examples: Sequence[Example],
+    *,
+    first: int,
+    last: int,
+    padding: int,
+    batch_tokens: int,
+    precision: torch.dtype = torch.float32,
+) -> list[npt.NDArray[np.float32]]:
+    """The logit of every sub-word, an array for each example, in order; none is joined or cut."""
+    lengths = [len(example) for example in examples]
+    plan = plan_epoch(
+        lengths, seed=0, epoch=0, batch_tokens=batch_tokens, window_tokens=max(lengths)
+    )
+    logits: dict[int, npt.NDArray[np.float32]] = {}
+    model.eval()
+    with (
+        torch.inference_mode(),
+        torch.autocast("cpu", precision, enabled=precision != torch.float32),
+    ):
+        for windows in plan:
+            batch = collate(windows, examples, first=first, last=last, padding=padding)
+            out = model(input_ids=batch.ids, attention_mask=batch.mask).logits[..., 0].float()
+            for row, (index,) in zip(out, windows, strict=True):
+                logits[index] = row[1 : lengths[index] + 1].numpy()
+    return [logits[index] for index in range(len(examples))]
+
+
+def append_line(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one JSON line to a metrics file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def keep_lines(path: Path, upto_step: int) -> None:
+    """Forget the lines after a step: a run that goes on from there writes them again."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if json.loads(line)["step"] <= upto_step]
+        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from compressor.train import memory
+from jobs.train import main
+
+
+def arguments(base: Path, data: Path, folder: Path, *more: str) -> list[str]:
+    return [
+        f"data.path={data}",
+        "data.heldout_passages=8",
+        f"model.base={base}",
+        "model.max_window_tokens=100",
+        "training.batch_tokens=300",
+        "training.epochs=1",
+        "training.learning_rate=0.01",
+        f"output.path={folder / 'model'}",
+        f"output.work={folder / 'work'}",
+        *more,
+    ]
+
+
+def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path: Path):
+    done = CliRunner().invoke(main, arguments(base, data, tmp_path, "training.seeds=[3,4]"))
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "model"
+    config = json.loads((folder / "config.json").read_text())
+    assert config["id2label"] == {"0": "keep"}
+    assert not list(folder.glob("*.bin"))
+    backend = json.loads((folder / "tokenizer.json").read_text())
+    assert backend["truncation"] is None
+    assert backend["padding"] is None
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.model_max_length == 128
+    model = AutoModelForTokenClassification.from_pretrained(folder)
+    assert model.dtype == torch.float16
+    encoded = tokenizer("The bridge over the river. " * 3, return_tensors="pt")
+    assert model(**encoded).logits.shape == (1, encoded["input_ids"].shape[1], 1)
+    lines = (tmp_path / "work" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["seeds"] == [3, 4]
+    assert 0 <= json.loads(lines[-1])["auc_half"] <= 1
+
+
+def test_a_finished_job_run_again_writes_the_same_weights(base: Path, data: Path, tmp_path: Path):
+    for _ in range(2):
+        done = CliRunner().invoke(main, arguments(base, data, tmp_path))
+        assert done.exit_code == 0, done.output
+        weights = (tmp_path / "model" / "model.safetensors").read_bytes()
+        (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    assert weights
+    done = CliRunner().invoke(main, arguments(base, data, tmp_path))
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.path=missing.jsonl", "data.path: missing.jsonl: no such file"),
+        ("data.heldout_passages=1000", "leaves none to train on"),
+        ("model.base=/no/such/folder", "model.base: '/no/such/folder' can't be loaded"),
+        ("model.max_window_tokens=200", "exceed the 128 positions"),
+        ("training.epoch=2", "did you mean training.epochs"),
+        ("training.batch_tokens=20", "must hold one window"),
+        ("output.path=null", "output.path"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    base: Path, data: Path, tmp_path: Path, override: str, says: str
+):
+    done = CliRunner().invoke(main, arguments(base, data, tmp_path, override))
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_lists_the_keys():
+    done = CliRunner().invoke(main, ["--help"])
+    assert done.exit_code == 0
+    assert "training.learning_rate=0.00012" in done.output
+
+
+def test_memory_setting_never_fails():
+    assert memory.keep_freed_memory() in {True, False}

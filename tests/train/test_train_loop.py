@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from compressor.errors import InputError
+from compressor.train.config import TrainConfig
+from compressor.train.examples import cut, encode
+from compressor.train.export import load_base, special_ids
+from compressor.train.loop import Run, Task, train
+from compressor.train.passages import read_passages, split_heldout
+
+
+def make_config(base: Path, data: Path, folder: Path, **training: object) -> TrainConfig:
+    return TrainConfig.model_validate(
+        {
+            "data": {"path": str(data), "heldout_passages": 8},
+            "model": {"base": str(base), "max_window_tokens": 100, "attention_dropout": 0.1},
+            "training": {
+                "epochs": 3,
+                "batch_tokens": 300,
+                "learning_rate": 0.01,
+                "long_share": 0.3,
+                "precision": "float32",
+                **training,
+            },
+            "output": {
+                "path": str(folder / "model"),
+                "work": str(folder / "work"),
+                "checkpoint_steps": 4,
+            },
+        }
+    )
+
+
+def start(config: TrainConfig, folder: Path, stop_after: int | None = None) -> Run:
+    """What the job does for one seed, in a process of its own: nothing is carried over."""
+    model, tokenizer = load_base(config.model, seed=0)
+    first, last, padding = special_ids(tokenizer)
+    parts = split_heldout(read_passages(config.data.path), 8, seed=0)
+    training, heldout = (cut(encode(part, tokenizer, config.labels), 100) for part in parts)
+    task = Task(training, heldout, first, last, padding)
+    torch.manual_seed(12345)  # what came before must not matter
+    return train(model, task, config, seed=5, folder=folder, stop_after=stop_after)
+
+
+@pytest.mark.parametrize("average_decay", [0.0, 0.9])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    base: Path, data: Path, tmp_path: Path, average_decay: float
+):
+    config = make_config(base, data, tmp_path, average_decay=average_decay)
+    whole = start(config, tmp_path / "whole")
+    assert whole.step > 15
+    parts = tmp_path / "parts"
+    for stop_after in (7, 6, None):  # 7 lies between two checkpoints, so steps are done again
+        resumed = start(config, parts, stop_after)
+    assert resumed.step == whole.step
+    assert resumed.best_metrics == whole.best_metrics
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+        assert torch.equal(whole.best[name], resumed.best[name]), name
+    logs = [
+        [line.split(', "seconds"')[0] for line in path.read_text().splitlines()]
+        for path in (tmp_path / "whole" / "metrics.jsonl", parts / "metrics.jsonl")
+    ]
+    assert [line.split('"loss"')[0] for line in logs[0]] == [
+        line.split('"loss"')[0] for line in logs[1]
+    ]
+
+
+def test_it_learns(base: Path, data: Path, tmp_path: Path):
+    config = make_config(base, data, tmp_path, epochs=8)
+    metrics = start(config, tmp_path / "run").best_metrics
+    assert metrics["auc_half"] > 0.85  # the same sentences come in training, so they can be learnt
+
+
+def test_other_settings_do_not_go_on_from_a_checkpoint(base: Path, data: Path, tmp_path: Path):
+    start(make_config(base, data, tmp_path), tmp_path / "run", stop_after=4)
+    with pytest.raises(InputError, match=r"training\.learning_rate=0\.01, not 0\.5"):
+        start(make_config(base, data, tmp_path, learning_rate=0.5), tmp_path / "run")
+
+
+def test_a_broken_draft_of_a_checkpoint_is_not_taken_for_one(
+    base: Path, data: Path, tmp_path: Path
+):
+    config = make_config(base, data, tmp_path)
+    start(config, tmp_path / "run", stop_after=4)
+    draft = tmp_path / "run" / "draft-1"
+    draft.mkdir()
+    (draft / "state.pt").write_bytes(b"half of a file")
+    assert start(config, tmp_path / "run", stop_after=4).step == 8
+    assert not draft.exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(base: Path, data: Path, tmp_path: Path):
+    config = make_config(base, data, tmp_path, learning_rate=1e30)
+    with pytest.raises(FloatingPointError, match="loss is"):
+        start(config, tmp_path / "run")

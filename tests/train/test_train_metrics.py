@@ -1,0 +1,42 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compressor.train.metrics import append_line, auc, keep_lines, rank_metrics
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
+def test_auc_counts_won_pairs(pairs: list[tuple[int, bool]]):
+    scores = np.array([score for score, _ in pairs], float)
+    positive = np.array([kind for _, kind in pairs])
+    won = [
+        1.0 if p > n else 0.5 if p == n else 0.0
+        for p in scores[positive]
+        for n in scores[~positive]
+    ]
+    got = auc(scores, positive)
+    assert math.isnan(got) if not won else got == pytest.approx(sum(won) / len(won))
+
+
+def test_rank_metrics_of_a_perfect_and_of_a_useless_model():
+    grades = np.array([0, 0, 0.5, 0.5, 1, 1])
+    assert rank_metrics(grades.copy(), grades) == {
+        "auc_half": 1.0,
+        "auc_quarter": 1.0,
+        "score": 1.0,
+    }
+    assert rank_metrics(np.zeros(6), grades)["score"] == 0.5
+
+
+def test_metrics_after_a_step_are_forgotten(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    keep_lines(path, 0)
+    for step in (1, 2, 3):
+        append_line(path, {"step": step})
+    keep_lines(path, 2)
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2]
