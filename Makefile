@@ -7,14 +7,21 @@ PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
 READY := .venv/.ready
+DEMO_ROW := 1
 
 .PHONY: demo test lint format clean
 
-demo: $(READY)  ## compress a sample corpus and show what came of it
+demo: $(READY)
 	@rm -rf demo
-	@$(BIN)/python -m jobs.demo --config configs/demo.yaml
+	$(BIN)/python -m compressor.corpus.demo demo/corpus
+	$(BIN)/python -m jobs.compress --config configs/demo.yaml
+	$(BIN)/python -m jobs.inspect input.path=demo/compressed -n 100 --html demo/report.html
+	$(BIN)/python -m jobs.inspect input.path=demo/compressed -n 1 --offset $(DEMO_ROW)
+	@echo 'data        demo/compressed'
+	@echo 'statistics  demo/compressed/_stats/summary.json'
+	@echo 'report      demo/report.html'
 
-test: $(READY)  ## the tests that need neither network nor GPU
+test: $(READY)
 	$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -36,5 +43,6 @@ $(READY): pyproject.toml constraints.txt
 	done; \
 	echo 'error: no Python >= 3.11 that can make environments (on Debian and Ubuntu: install' \
 	  'python3-venv); make PYTHON=/path/to/python names another' >&2; exit 2
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo 'Installing into .venv: a few minutes the first time.'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
