@@ -1,0 +1,51 @@
+"""Tables to the output directory: one Parquet file a shard, and the record of what it holds.
+
+The file depends on nothing but the shard (no times, hosts or random names in it), so that a retry
+writes the same bytes under the same name. Its statistics ride in its footer: a later run rebuilds
+the totals from the footers alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compressor.corpus.files import FOOTER_READERS
+from compressor.corpus.storage import Storage
+
+RECORD = b"compressor.shard"
+CODEC = "zstd"
+
+
+def write_shard(storage: Storage, name: str, table: pa.Table, record: Mapping[str, Any]) -> int:
+    """Write one file as a whole; returns its size in bytes."""
+    data = encode(table, record)
+    storage.put(name, data)
+    return len(data)
+
+
+def encode(table: pa.Table, record: Mapping[str, Any] | None = None) -> bytes:
+    """A table as the bytes of a Parquet file of one row group."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression=CODEC) as writer:
+        writer.write_table(table, row_group_size=max(1, table.num_rows))
+        if record is not None:
+            writer.add_key_value_metadata({RECORD: json.dumps(record, sort_keys=True).encode()})
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def read_records(storage: Storage, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The records in the footers of finished files, by name."""
+    filesystem, path = storage.open()
+
+    def read(name: str) -> dict[str, Any]:
+        with filesystem.open(f"{path}/{name}", "rb") as source:
+            metadata = pq.read_metadata(source).metadata or {}
+        record: dict[str, Any] = json.loads(metadata[RECORD])
+        return record
+
+    with ThreadPoolExecutor(FOOTER_READERS) as pool:
+        return dict(zip(names, pool.map(read, names), strict=True))

@@ -1,0 +1,75 @@
+"""One threshold for a whole corpus (`compression.scope: corpus`), from a sample of its rows."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+
+from compressor.config import CompressionSection
+from compressor.corpus.plan import Plan, Shard
+from compressor.corpus.read import read_shards
+from compressor.corpus.storage import Storage
+from compressor.pipeline.replica import ModelSpec, load
+from compressor.pipeline.resources import Allocation
+from compressor.pipeline.rows import engine_options, texts_of
+
+Item = TypeVar("Item")
+SAMPLE_ROWS = 2000
+SAMPLE_SHARDS = 32  # shards that are read for it: row groups from all over the corpus
+
+
+def threshold_for(
+    storage: Storage,
+    plan: Plan,
+    spec: ModelSpec,
+    settings: CompressionSection,
+    allocation: Allocation,
+) -> tuple[float, float]:
+    """The threshold, and the rate that the sample reaches with it; found by one Ray task."""
+    import ray
+
+    names = [column.name for column in plan.columns]
+    shards = spread(plan.shards, SAMPLE_SHARDS)
+    remote = ray.remote(
+        num_cpus=allocation.cpus, num_gpus=allocation.gpus, max_retries=2, max_calls=1
+    )(_calibrate)
+    threshold, rate = ray.get(remote.remote(storage, shards, plan.schema, names, spec, settings))
+    return float(threshold), float(rate)
+
+
+def _calibrate(
+    storage: Storage,
+    shards: Sequence[Shard],
+    schema: pa.Schema,
+    names: Sequence[str],
+    spec: ModelSpec,
+    settings: CompressionSection,
+) -> tuple[float, float]:
+    texts = sample(storage, shards, schema, names)
+    options = engine_options(settings)
+    options.pop("target_tokens")
+    calibration = load(spec).calibrate(texts, settings.rate, **options)
+    return calibration.threshold, calibration.rate
+
+
+def sample(
+    storage: Storage, shards: Sequence[Shard], schema: pa.Schema, names: Sequence[str]
+) -> list[str]:
+    """The same texts for the same plan: rows at equal distances from each of the shards."""
+    texts: list[str] = []
+    for shard in shards:
+        (table,) = read_shards(storage, [shard], schema, names)
+        for name in names:
+            texts += spread(_usable(table.column(name)), SAMPLE_ROWS // len(shards))
+    return texts
+
+
+def _usable(column: pa.ChunkedArray) -> list[str]:
+    return [text for text in texts_of(column) if isinstance(text, str) and text.strip()]
+
+
+def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most `most` of the items, at equal distances."""
+    if len(items) <= most:
+        return items
+    return [items[len(items) * i // most] for i in range(most)]

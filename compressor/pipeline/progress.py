@@ -1,0 +1,109 @@
+"""One line that says how far the job is: redrawn on a terminal, every 30 s in a log.
+
+Write tasks report to a `Tally` actor; a thread of the driver asks it and prints.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+TERMINAL_SECONDS, LOG_SECONDS = 1.0, 30.0
+ERASE = "\r\x1b[2K"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is done so far, of `total` rows; `before` were done by an earlier run."""
+
+    total: int
+    before: int = 0
+    rows: int = 0
+    original_tokens: int = 0
+    compressed_tokens: int = 0
+
+    def line(self, seconds: float) -> str:
+        """Rows, tokens a second, rate so far and the time that is left."""
+        done = self.before + self.rows
+        share = done / self.total if self.total else 1.0
+        parts = [f"{done:,}/{self.total:,} rows ({share:.0%})"]
+        if self.original_tokens:
+            parts.append(f"{self.original_tokens / seconds:,.0f} tokens/s")
+            parts.append(f"rate {self.compressed_tokens / self.original_tokens:.3f}")
+        if self.rows:
+            left = (self.total - done) * seconds / self.rows
+            parts.append(f"ETA {_clock(left)}")
+        else:
+            parts.append("starting")
+        return " · ".join(parts)
+
+
+class Tally:
+    """Counts finished shards, each once however often a task is retried."""
+
+    def __init__(self) -> None:
+        self._shards: dict[int, Mapping[str, Any]] = {}
+
+    def add(self, index: int, statistics: Mapping[str, Any]) -> None:
+        self._shards[index] = statistics
+
+    def sums(self) -> tuple[int, int, int]:
+        """Rows, original tokens, compressed tokens."""
+        shards = self._shards.values()
+        rows, original, compressed = (
+            sum(shard[name] for shard in shards)
+            for name in ("rows", "original_tokens", "compressed_tokens")
+        )
+        return rows, original, compressed
+
+
+def start_tally() -> Any:
+    """The actor, which needs no CPU of its own."""
+    import ray
+
+    return ray.remote(num_cpus=0)(Tally).remote()
+
+
+@contextmanager
+def shown(tally: Any, total: int, before: int, stream: TextIO | None = None) -> Iterator[None]:
+    """Print the progress until the block ends."""
+    import ray
+
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    stop = threading.Event()
+    started = time.monotonic()
+
+    def draw() -> None:
+        rows, original, compressed = ray.get(tally.sums.remote(), timeout=10)
+        line = Progress(total, before, rows, original, compressed).line(
+            max(time.monotonic() - started, 1e-9)
+        )
+        stream.write(f"{ERASE}{line}" if terminal else f"{line}\n")
+        stream.flush()
+
+    def loop() -> None:
+        while not stop.wait(TERMINAL_SECONDS if terminal else LOG_SECONDS):
+            try:
+                draw()
+            except (ray.exceptions.RayError, OSError):  # never the job's concern
+                continue
+
+    thread = threading.Thread(target=loop, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        if terminal:
+            stream.write(ERASE)
+            stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

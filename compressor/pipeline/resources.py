@@ -1,0 +1,125 @@
+"""How many replicas, each with what: from the configuration and the cluster's nodes.
+
+A request that can't be met is refused here, saying what is missing; Ray would wait for ever. The
+read and write tasks need CPUs beside the actors, so some of each node is kept for them: a replica
+books a little less than the CPUs that it was given, and still uses as many threads.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compressor.config import ClusterSection
+from compressor.errors import InputError
+
+IO_TASK_CPUS = 0.25  # what a read or write task books: it mostly waits for storage
+IO_SHARE = 0.25  # of a node's CPUs, at most one of them, stays free for such tasks
+# One process scales over the cores of a laptop; beyond, more processes use the cores better.
+MOST_CPUS_PER_REPLICA = 16
+MOST_CPUS_PER_GPU = 8  # tokenising and post-processing for one GPU
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a node of the cluster has."""
+
+    cpus: float
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Replicas from `least` to `most`; each books `cpus` and `gpus` and runs `threads`."""
+
+    least: int
+    most: int
+    cpus: float
+    gpus: float
+    threads: int
+
+
+def allocate(
+    cluster: ClusterSection, nodes: Sequence[Node], *, device: str, shards: int
+) -> Allocation:
+    """Decide; raises `InputError` where the cluster lacks what is asked for.
+
+    No more replicas are started than there are shards.
+    """
+    nodes = [node for node in nodes if node.cpus > 0]
+    if not nodes:
+        raise InputError("cluster.address: no node of the cluster has a CPU for this job")
+    gpus = _gpus_per_replica(cluster, nodes, device)
+    cpus = _cpus_per_replica(cluster, nodes, gpus)
+    room = [_fits(node, cpus, gpus) for node in nodes]
+    if isinstance(cluster.replicas, list):
+        least, most = cluster.replicas
+    elif cluster.replicas == "auto":
+        least = most = max(1, sum(room))
+    else:
+        least = most = cluster.replicas
+    least, most = min(least, shards), min(most, shards)
+    if sum(room) < least:
+        raise InputError(_what_is_missing(nodes, least, cpus, gpus, sum(room)))
+    booked = min(
+        min(cpus, (node.cpus - _reserve(node)) / min(fit, most))
+        for node, fit in zip(nodes, room, strict=True)
+        if fit
+    )
+    return Allocation(least, most, _round_down(booked), gpus, max(1, int(cpus)))
+
+
+def _gpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], device: str) -> float:
+    there = max(node.gpus for node in nodes)
+    if device == "cuda" and not there:
+        raise InputError("model.device: cuda is asked for, but no node of the cluster has a GPU")
+    if cluster.gpus_per_replica != "auto":
+        gpus = float(cluster.gpus_per_replica)
+        if gpus and device == "cpu":
+            raise InputError(
+                "cluster.gpus_per_replica: GPUs are asked for, but model.device is cpu"
+            )
+        if device == "cuda" and not gpus:
+            raise InputError("cluster.gpus_per_replica: is 0, but model.device is cuda")
+        return gpus
+    return 1.0 if there >= 1 and device != "cpu" else 0.0
+
+
+def _cpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], gpus: float) -> float:
+    if cluster.cpus_per_replica != "auto":
+        return float(cluster.cpus_per_replica)
+    if gpus:
+        shares = [node.cpus / (node.gpus / gpus) for node in nodes if node.gpus >= gpus]
+        return min([MOST_CPUS_PER_GPU, *shares], default=1.0)
+    largest = max(node.cpus for node in nodes)
+    alike = [node.cpus for node in nodes if node.cpus >= largest / 2]  # not a small head node
+    smallest = min(alike)
+    if isinstance(cluster.replicas, int):  # share the CPUs among as many as are asked for
+        return min(MOST_CPUS_PER_REPLICA, smallest / math.ceil(cluster.replicas / len(alike)))
+    return smallest / math.ceil(smallest / MOST_CPUS_PER_REPLICA)
+
+
+def _fits(node: Node, cpus: float, gpus: float) -> int:
+    """Replicas that the node has room for."""
+    by_cpus = math.floor(node.cpus / cpus + 1e-9)
+    return min(by_cpus, math.floor(node.gpus / gpus + 1e-9)) if gpus else by_cpus
+
+
+def _reserve(node: Node) -> float:
+    return min(1.0, IO_SHARE * node.cpus)
+
+
+def _round_down(cpus: float) -> float:
+    """Ray counts CPUs in ten-thousandths."""
+    return math.floor(cpus * 1e3) / 1e3
+
+
+def _what_is_missing(
+    nodes: Sequence[Node], replicas: int, cpus: float, gpus: float, room: int
+) -> str:
+    need = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+    have = f"{sum(node.cpus for node in nodes):g} CPUs and {sum(n.gpus for n in nodes):g} GPUs"
+    return (
+        f"cluster.replicas: {replicas} with {need} each are asked for, but the cluster "
+        f"({len(nodes)} nodes, {have}) has room for {room}; lower cluster.replicas, "
+        "cluster.cpus_per_replica or cluster.gpus_per_replica, or add nodes"
+    )

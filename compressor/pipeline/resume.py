@@ -1,0 +1,96 @@
+"""What an output directory already holds, and whether that is this job's own work.
+
+The existence of a shard's file is the record that the shard is done: a rerun of the same job does
+what is missing. Anything else in the directory is somebody's data, and the job refuses to mix
+with it.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import yaml
+
+from compressor.config import CompressConfig
+from compressor.corpus.plan import Plan, Shard
+from compressor.corpus.storage import Storage
+from compressor.corpus.write import read_records
+from compressor.errors import InputError
+
+CONFIGURATION = "_stats/configuration.json"
+DECISIVE = ("input.", "model.name", "model.dtype", "compression.", "cluster.rows_per_shard")
+
+
+def finished(target: Storage, plan: Plan, config: CompressConfig) -> dict[str, dict[str, Any]]:
+    """The records of the shards that are done, by file name.
+
+    Raises `InputError` where the directory holds anything that this job wouldn't write.
+    """
+    with target.explained():
+        visible = [name for name in target.names() if not name.startswith(("_", "."))]
+        foreign = sorted(set(visible) - {shard.name for shard in plan.shards})
+        if foreign:
+            raise InputError(_refusal(target, foreign[0], config))
+        return read_records(target, visible)
+
+
+def announce(target: Storage, config: CompressConfig) -> None:
+    """Write the configuration first: a target that can't be written fails before the work."""
+    with target.explained():
+        target.put(CONFIGURATION, json.dumps(public(config), indent=2).encode())
+
+
+def shard_record(shard: Shard, threshold: float | None) -> dict[str, Any]:
+    """What the footer of a shard's file says of its origin; the statistics join it later."""
+    return {
+        "fingerprint": shard.fingerprint,
+        "pieces": [asdict(piece) for piece in shard.pieces],
+        "threshold": threshold,
+    }
+
+
+def public(config: CompressConfig) -> dict[str, Any]:
+    """The configuration without what may hold secrets."""
+    return config.model_dump(exclude={"input": {"storage_options"}, "output": {"storage_options"}})
+
+
+def _refusal(target: Storage, name: str, config: CompressConfig) -> str:
+    changed = _changes(target, config)
+    why = (
+        f"written with {changed}"
+        if changed
+        else f"{name} is not of this job with this input and configuration"
+    )
+    return (
+        f"{target.key}: {target.url}: not empty ({why}); "
+        "choose another path, empty it, or rerun with what it was written with"
+    )
+
+
+def _changes(target: Storage, config: CompressConfig) -> str:
+    """The keys that an earlier job in the directory had otherwise, where one left its record."""
+    try:
+        before = _flat(json.loads(target.read(CONFIGURATION)))
+    except (OSError, ValueError):
+        return ""
+    now = _flat(public(config))
+    different = [
+        f"{key}={_plain(value)}"
+        for key, value in before.items()
+        if key.startswith(DECISIVE) and now.get(key) != value
+    ]
+    return ", ".join(different[:3])
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _plain(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()

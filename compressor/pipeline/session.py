@@ -1,0 +1,102 @@
+"""Ray for the length of a job: started here or joined, quiet, and left as it was found."""
+
+import copy
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from compressor.errors import InputError
+from compressor.pipeline.resources import Node
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ side writes its own errors to our stderr
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning for each worker without a GPU
+}
+NO_PROGRESS_SECONDS = 1800.0  # nothing at all has moved: say so instead of waiting for ever
+
+
+@contextmanager
+def session(address: str | None) -> Iterator[list[Node]]:
+    """Join the Ray that runs in this process or at `address`, or start one; yield its nodes.
+
+    Only what was started or joined here is shut down. Raises `InputError` for an address where
+    no Ray answers.
+    """
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+    import ray
+
+    if ray.is_initialized():
+        yield _nodes()
+        return
+    try:
+        with _silent_stderr():
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    except (ConnectionError, ValueError) as error:
+        message = str(error).splitlines()[0]
+        raise InputError(f"cluster.address: {address}: can't be joined: {message}") from error
+    try:
+        yield _nodes()
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def quiet_data() -> Iterator[None]:
+    """Settings of Ray Data for one job; the process's own come back afterwards."""
+    from ray.data import DataContext
+
+    before = DataContext.get_current()
+    context = copy.deepcopy(before)
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.enable_auto_log_stats = False
+    context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
+    context.target_max_block_size = 1  # every row, which is a shard, is a block of its own
+    context.retried_io_errors = []  # the filesystem retries, nobody else
+    context.max_errored_blocks = 0
+    DataContext._set_current(context)
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # errors reach the user as one line of ours
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # no new way to cap restarts yet
+            yield
+    finally:
+        logger.setLevel(level)
+        DataContext._set_current(before)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Below Python too: Ray's C++ side announces its own log level there."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _nodes() -> list[Node]:
+    import ray
+
+    return [
+        Node(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]

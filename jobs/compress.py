@@ -1,0 +1,26 @@
+"""Compress a corpus of Parquet: `python -m jobs.compress --config FILE [section.key=value ...]`."""
+
+import click
+
+from compressor.cli import job
+from compressor.config import CompressConfig
+
+
+@job(CompressConfig, "compress", "Compress the text column of a Parquet corpus.")
+def main(config: CompressConfig) -> None:
+    from compressor.pipeline.run import run
+
+    outcome = run(config)
+    summary = outcome.summary
+    by_status = ", ".join(f"{count:,} {name}" for name, count in summary["rows_by_status"].items())
+    click.echo(f"rows        {summary['rows']:,} ({by_status})")
+    click.echo(
+        f"tokens      {summary['original_tokens']:,} -> {summary['compressed_tokens']:,}"
+        + (f" (rate {summary['rate']:.3f})" if summary["rate"] is not None else "")
+    )
+    click.echo(f"data        {outcome.output}")
+    click.echo(f"statistics  {outcome.output}/_stats/summary.json")
+
+
+if __name__ == "__main__":
+    main()
