@@ -18,6 +18,17 @@ from compressor.schema import Config, Section, describe, load
 INPUT_IS_WRONG, JOB_FAILED = 2, 1
 
 
+class _Job(click.Command):
+    """A command whose usage errors are one line, like all our errors."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            _say(error.format_message())
+            sys.exit(INPUT_IS_WRONG)
+
+
 def job(schema: type[Config], name: str, summary: str) -> Callable[..., click.Command]:
     """Decorate `run(config)` or `run(config, **options)` into a command with our conventions.
 
@@ -30,6 +41,7 @@ def job(schema: type[Config], name: str, summary: str) -> Callable[..., click.Co
 
         command = click.command(
             name=name,
+            cls=_Job,
             help=summary,
             epilog="\b\n" + _keys(schema),
             context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
@@ -75,6 +87,8 @@ def _exit_code(run: Callable[[], None], debug: bool) -> None:
             raise
         _say(str(error) or "stopped")
         sys.exit(INPUT_IS_WRONG if isinstance(error, InputError) else JOB_FAILED)
+    except BrokenPipeError:  # the reader has seen enough (`... | head`); click ends quietly
+        raise
     except Exception as error:
         if debug:
             raise
@@ -96,6 +110,10 @@ def _keys(schema: type[Section]) -> str:
 
 
 def _yaml(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if value is True or value is False else (
-        str(value)
+    return (
+        "null"
+        if value is None
+        else str(value).lower()
+        if value is True or value is False
+        else (str(value))
     )

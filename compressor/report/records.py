@@ -1,0 +1,183 @@
+"""Some records of a dataset, ready to be shown. Input: configuration and a window of rows.
+
+A finished output has the compressed text beside the original, and what was kept is recovered from
+the two; the texts of any other input are compressed on the spot, in this process, without Ray.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import pyarrow as pa
+from pydantic import model_validator
+
+from compressor.config import (
+    ClusterSection,
+    CompressionSection,
+    InputSection,
+    ModelSection,
+    OutputSection,
+)
+from compressor.corpus.columns import ERROR, TextColumn, added_fields, check_columns, text_columns
+from compressor.corpus.files import SourceFile, source_files
+from compressor.corpus.plan import Piece, Shard, plan_corpus
+from compressor.corpus.read import read_shards
+from compressor.corpus.schema import unify
+from compressor.corpus.storage import Storage
+from compressor.errors import InputError
+from compressor.report.align import kept_spans
+from compressor.report.strike import Record
+from compressor.schema import Section
+
+ID = "id"  # shown beside the row's number where the dataset has such a column
+NO_TEXT = "no text"
+NOT_A_SELECTION = "the compressed text is no selection of the original: no words are marked"
+
+Row = dict[str, Any]
+
+
+class InspectConfig(Section):
+    """The configuration of `compress`, so that one file serves both; only the input must be set."""
+
+    input: InputSection = InputSection()
+    output: OutputSection = OutputSection()
+    model: ModelSection = ModelSection()
+    compression: CompressionSection = CompressionSection()
+    cluster: ClusterSection = ClusterSection()
+
+    @model_validator(mode="after")
+    def _path(self) -> Self:
+        if not self.input.path:
+            raise ValueError("input.path: is required")
+        return self
+
+
+def load_records(config: InspectConfig, *, count: int, offset: int) -> list[Record]:
+    """The records of rows `offset` to `offset + count`, one for each text column.
+
+    Raises `InputError` for an input, a column or a model that can't be used.
+    """
+    storage = Storage.at(config.input.path, config.input.storage_options, key="input.path")
+    columns = text_columns(config.input.text_column)
+    files = source_files(storage)
+    schema = unify(files, storage.key)
+    ours = {field.name for field in added_fields(columns)}
+    finished = ours <= set(schema.names)
+    rate_column = None if finished else config.compression.rate_column
+    inputs = pa.schema([field for field in schema if not (finished and field.name in ours)])
+    check_columns(inputs, columns, rate_column)
+
+    names = {column.name for column in columns} | {ID, rate_column} | (ours if finished else set())
+    wanted = [name for name in schema.names if name in names]
+    shards = list(_window(files, offset, count))
+    rows = [
+        row
+        for shard in shards
+        for table in read_shards(storage, [shard], schema, wanted)
+        for row in table.to_pylist()
+    ]
+    if not rows:
+        raise InputError(
+            f"--offset {offset}: the input has only {sum(f.rows for f in files):,} rows"
+        )
+    show = _finished if finished else _compressing(config, storage, columns)
+    return [
+        show(_label(offset + number, row, column, columns), row, column)
+        for number, row in enumerate(rows)
+        for column in columns
+    ]
+
+
+def _window(files: Sequence[SourceFile], offset: int, count: int) -> Iterator[Shard]:
+    """The parts of row groups that hold the wanted rows: nothing else is decoded."""
+    first = 0  # position of the row group in the dataset
+    for file in files:
+        for index, group in enumerate(file.row_groups):
+            start = max(offset - first, 0)
+            stop = min(offset + count - first, group.rows)
+            if start < stop:
+                piece = Piece(file.path, file.version, index, index, stop - start, start)
+                yield Shard(index, (piece,), "")
+            first += group.rows
+
+
+def _label(position: int, row: Row, column: TextColumn, columns: Sequence[TextColumn]) -> str:
+    parts = [f"row {position}", row.get(ID), column.name if len(columns) > 1 else None]
+    return " · ".join(str(part) for part in parts if part is not None)
+
+
+def _finished(label: str, row: Row, column: TextColumn) -> Record:
+    """A record as the job left it."""
+    text, compressed, note = row[column.name], row[column.compressed], row[ERROR]
+    original_tokens = row[column.original_tokens] or 0
+    if text is None:
+        return Record(label, "", [], 0, 0, note or NO_TEXT)
+    kept = None if compressed is None else kept_spans(text, compressed)
+    if kept is None:
+        note = note or NOT_A_SELECTION
+        kept = [(0, len(text))]
+    return Record(label, text, kept, original_tokens, row[column.compressed_tokens] or 0, note)
+
+
+def _compressing(
+    config: InspectConfig, storage: Storage, columns: Sequence[TextColumn]
+) -> Callable[[str, Row, TextColumn], Record]:
+    """A function that compresses a record as the job would."""
+    from compressor.engine.compressor import Compressor
+    from compressor.pipeline.rows import engine_options
+
+    model, settings = config.model, config.compression
+    compressor = Compressor.from_pretrained(
+        model.name,
+        device=model.device,
+        dtype=model.dtype,
+        max_batch_tokens=model.max_batch_tokens,
+        storage_options=config.input.storage_options,
+    )
+    options = engine_options(settings)
+    if settings.scope == "corpus":
+        options["threshold"] = _threshold(config, storage, columns, compressor)
+
+    def compress(label: str, row: Row, column: TextColumn) -> Record:
+        text = row[column.name]
+        if text is None:
+            return Record(label, "", [], 0, 0, NO_TEXT)
+        rate = row[settings.rate_column] if settings.rate_column else None
+        try:
+            (result,) = compressor.compress(
+                [text], settings.rate if rate is None else float(rate), **options
+            )
+        except ValueError as error:
+            if rate is None:  # a setting, and the same for every row
+                raise InputError(f"compression: {error}") from error
+            return Record(label, text, [(0, len(text))], 0, 0, str(error))
+        return Record(
+            label,
+            text,
+            result.kept,
+            result.original_tokens,
+            result.compressed_tokens,
+            result.note,
+        )
+
+    return compress
+
+
+def _threshold(
+    config: InspectConfig, storage: Storage, columns: Sequence[TextColumn], compressor: Any
+) -> float:
+    """The threshold that the job would find for the whole corpus."""
+    from compressor.pipeline.calibrate import sample
+    from compressor.pipeline.rows import engine_options
+
+    plan = plan_corpus(
+        storage,
+        columns=columns,
+        rate_column=config.compression.rate_column,
+        rows_per_shard=config.cluster.rows_per_shard,
+        recipe="",
+    )
+    options = engine_options(config.compression)
+    options.pop("target_tokens")
+    texts = sample(storage, plan.shards, plan.schema, [column.name for column in columns])
+    calibration = compressor.calibrate(texts, config.compression.rate, **options)
+    return float(calibration.threshold)
