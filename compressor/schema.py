@@ -1,4 +1,4 @@
-"""What every configuration is built from: strict typed sections, YAML files and `key=value` overrides.
+"""What every configuration is built from: strict sections, YAML files, `key=value` overrides.
 
 A job declares a `Section` tree once; loading, checking, suggestions for misspelt keys and the help
 text all follow from it.

@@ -1,0 +1,85 @@
+"""Long texts in windows that the model can read, cut at sentence ends.
+
+Input: a `Batch`; output: spans of sub-words. A window never splits a word, and ends after a
+sentence where one ends in its second half, else at a line break, else between two words.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from compressor.engine.characters import IDEOGRAPH, members
+from compressor.engine.document import Batch
+
+Ints = npt.NDArray[np.int64]
+
+_ENDS = members(".!?…。！？｡।؟")
+_CLOSERS = members("\"'”’)]»」』）")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Spans of sub-words of the whole batch, int64 [w] each."""
+
+    first: Ints
+    last: Ints
+
+
+def cut_windows(batch: Batch, size: int) -> Windows:
+    """Windows of at most `size` sub-words; they cover every sub-word once, in order."""
+    first, last = batch.subwords.splits[:-1], batch.subwords.splits[1:]
+    long = np.flatnonzero(last - first > size)
+    if not len(long):
+        some = last > first
+        return Windows(first[some], last[some])
+    words, sentences, lines = _cut_points(batch)
+    pieces = []
+    for text in range(len(batch)):
+        if last[text] - first[text] <= size:
+            pieces.append(np.array([[first[text], last[text]]]))
+        else:
+            pieces.append(_cut(int(first[text]), int(last[text]), size, (sentences, lines, words)))
+    spans = np.concatenate(pieces)
+    spans = spans[spans[:, 1] > spans[:, 0]]
+    return Windows(spans[:, 0], spans[:, 1])
+
+
+def _cut(first: int, last: int, size: int, points: tuple[Ints, Ints, Ints]) -> Ints:
+    """Spans of one text; the first kind of cut point with one in reach decides."""
+    spans = []
+    while last - first > size:
+        for choice, nearest in zip(points, (size // 2, size // 2, 0), strict=True):
+            at = int(np.searchsorted(choice, first + size, "right")) - 1
+            if at >= 0 and choice[at] > first + nearest:
+                cut = int(choice[at])
+                break
+        else:
+            cut = first + size
+        spans.append((first, cut))
+        first = cut
+    return np.array([*spans, (first, last)], np.int64)
+
+
+def _cut_points(batch: Batch) -> tuple[Ints, Ints, Ints]:
+    """Sub-words that begin a word, a sentence, a line, as sorted indices."""
+    units, code = batch.units, batch.code
+    subword = np.searchsorted(_rising(batch.subwords.start), units.start)
+    gap = np.zeros(len(units.start), bool)
+    gap[1:] = units.start[1:] > units.end[:-1]
+    line_of_char = np.cumsum(code == ord("\n"))
+    line = line_of_char[units.start]
+    new_line = np.concatenate([[True], line[1:] != line[:-1]])
+
+    ending = np.isin(code[units.end - 1], _ENDS)
+    closed = ending.copy()
+    closed[1:] |= np.isin(code[units.end[1:] - 1], _CLOSERS) & ending[:-1]
+    spaceless = batch.kind[units.start] == IDEOGRAPH
+    sentence = np.zeros(len(units.start), bool)
+    sentence[1:] = closed[:-1] & (gap[1:] | spaceless[1:])
+    return np.unique(subword), np.unique(subword[sentence]), np.unique(subword[new_line])
+
+
+def _rising(start: Ints) -> Ints:
+    """Starts made non-decreasing: a normaliser may swap two pieces of one character."""
+    return np.maximum.accumulate(start) if len(start) else start

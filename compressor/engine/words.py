@@ -1,0 +1,226 @@
+"""Where the words of a text begin and end, without a Python loop per character.
+
+A word is what a reader would call one: numbers with separators, URLs, e-mail addresses,
+identifiers, contractions and hyphenated compounds stay whole. A run of one punctuation mark is a
+unit of its own, owned by the word that it belongs to. Input: code points and their classes;
+output: flags per character, from which units follow.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from compressor.engine.characters import (
+    DIGIT,
+    IDEOGRAPH,
+    LETTER,
+    MARK,
+    OPEN,
+    PUNCTUATION,
+    SPACE,
+    SYMBOL,
+    members,
+)
+
+Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+_BETWEEN_ALNUM = members("'’.-‐‑/@&\\·")
+_BETWEEN_DIGITS = members(",:–*+=×÷^<>٫٬")
+_AFTER_DIGIT = members("%‰°‱¢€£¥₹")
+_BEFORE_WORD = members("#@.-/+±−~\\$€£¥₹")
+_LONGEST_PREFIX = 3
+_APOSTROPHES = members("'’")
+_URL = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.)[\w\-.~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_QUALIFIED = re.compile(r"[^\W\d]\w*(?:(?:::|->)\w+)+")
+_URL_TAIL = ".,;:!?'*"
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Words and punctuation of a flat batch of text, in order.
+
+    start, end: character offsets, int64 [n]; punctuation: bool [n]; owner: int64 [n], the unit
+    that a punctuation unit can't outlive (a word owns itself).
+    """
+
+    start: Ints
+    end: Ints
+    punctuation: Flags
+    owner: Ints
+
+
+def carried_classes(classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Give marks the class of the character that they extend (a letter's after a blank)."""
+    at = np.where(classes == MARK, 0, np.arange(len(classes)))
+    carried: npt.NDArray[np.uint8] = classes[np.maximum.accumulate(at)]
+    carried[(classes == MARK) & (carried == SPACE)] = LETTER
+    return carried
+
+
+def unit_starts(
+    text: str,
+    code: npt.NDArray[np.uint32],
+    classes: npt.NDArray[np.uint8],
+    kind: npt.NDArray[np.uint8],
+) -> Flags:
+    """True where a unit begins, bool [len(text)], before sub-words refine spaceless scripts.
+
+    text: at least one blank in front and four behind; code, classes, kind: its code points, their
+    classes and `carried_classes`.
+    """
+    joined = _same_run(code, classes, kind) | _connected(code, kind) | _attached(code, kind)
+    starts: Flags = (kind != SPACE) & ~joined
+    for first, last in _whole_spans(text):
+        starts[first] = True
+        starts[first + 1 : last] = False
+        starts[last] = kind[last] != SPACE
+    return starts
+
+
+def _same_run(
+    code: npt.NDArray[np.uint32], classes: npt.NDArray[np.uint8], kind: npt.NDArray[np.uint8]
+) -> Flags:
+    """True where a character goes on with the unit before it because they are of one sort."""
+    joined = np.zeros(len(code), bool)
+    now, before = kind[1:], kind[:-1]
+    alnum = (kind == LETTER) | (kind == DIGIT)
+    same_mark = (code[1:] == code[:-1]) & np.isin(now, (OPEN, PUNCTUATION, SYMBOL))
+    flags = (code >= 0x1F1E6) & (code <= 0x1F1FF)
+    zero_width_joined = (code[:-1] == 0x200D) & (now == SYMBOL)
+    joined[1:] = (
+        (alnum[1:] & alnum[:-1])
+        | ((now == IDEOGRAPH) & (before == IDEOGRAPH))
+        | ((same_mark | zero_width_joined | (flags[1:] & flags[:-1])) & (before != SPACE))
+        | ((classes[1:] == MARK) & (before != SPACE))
+    )
+    return joined
+
+
+def _connected(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flags:
+    """True on both sides of a connector inside a word: 150,782  3.14  don't  a/b  x@y."""
+    digit = kind == DIGIT
+    alnum = digit | (kind == LETTER)
+    middle = code[1:-1]
+    connector = np.zeros(len(code), bool)
+    connector[1:-1] = (
+        np.isin(middle, _BETWEEN_ALNUM) & alnum[:-2] & alnum[2:]
+        | np.isin(middle, _BETWEEN_DIGITS) & digit[:-2] & digit[2:]
+    )
+    connector &= kind != LETTER
+    joined = connector.copy()
+    joined[1:] |= connector[:-1]
+    return joined
+
+
+def _attached(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flags:
+    """True where a sign belongs to its word: 12% 20°C $64 #1 @user -5 --flag .5 /usr C++ 's."""
+    digit, letter, space = kind == DIGIT, kind == LETTER, kind == SPACE
+    alnum = digit | letter
+    joined = np.zeros(len(code), bool)
+
+    suffix = np.isin(code, _AFTER_DIGIT)
+    suffix[1:] &= digit[:-1]
+    joined |= suffix
+    joined[1:] |= suffix[:-1] & (code[:-1] == ord("°")) & letter[1:]
+
+    plus, sharp = code == ord("+"), code == ord("#")
+    joined[1:-1] |= sharp[1:-1] & letter[:-2] & ~alnum[2:]
+    joined[1:-2] |= plus[1:-2] & plus[2:-1] & letter[:-3] & ~alnum[3:]
+
+    clitic = np.isin(code[1:-3], _APOSTROPHES) & space[:-4] & letter[2:-2]
+    clitic &= space[3:-1] | (letter[3:-1] & space[4:])
+    joined[2:-2] |= clitic
+
+    sign = np.isin(code, _BEFORE_WORD)
+    first = np.flatnonzero(sign[1:] & ~sign[:-1]) + 1
+    last = np.flatnonzero(sign[:-1] & ~sign[1:])
+    length = last - first + 1
+    all_dots = (length > 1) & (code[first] == ord(".")) & (code[last] == ord("."))
+    before, after = kind[first - 1], alnum[last + 1]
+    prefix = after & (length <= _LONGEST_PREFIX) & ~all_dots
+    prefix &= (before == SPACE) | (before == OPEN)
+    for step in range(1, _LONGEST_PREFIX + 1):
+        joined[first[prefix & (length >= step)] + step] = True
+    return joined
+
+
+def _whole_spans(text: str) -> list[tuple[int, int]]:
+    """Spans of URLs, e-mail addresses and qualified names."""
+    spans = []
+    if "@" in text:
+        spans += [match.span() for match in _EMAIL.finditer(text)]
+    if "::" in text or "->" in text:
+        spans += [match.span() for match in _QUALIFIED.finditer(text)]
+    if "://" in text or "www." in text:
+        for match in _URL.finditer(text):
+            url = match[0].rstrip(_URL_TAIL)
+            if url.endswith(")") and "(" not in url:
+                url = url[:-1].rstrip(_URL_TAIL)
+            spans.append((match.start(), match.start() + len(url)))
+    return spans
+
+
+def build_units(
+    starts: Flags, inside: Flags, kind: npt.NDArray[np.uint8], line: Ints, row: Ints
+) -> Units:
+    """Units from flags per character, each punctuation unit with its owner.
+
+    inside: characters that belong to a unit at all; line, row: the line and the text that each
+    character stands in, int64 [characters].
+    """
+    first = np.flatnonzero(starts)
+    ends = inside.copy()
+    ends[:-1] &= starts[1:] | ~inside[1:]
+    last = np.flatnonzero(ends) + 1
+    marks = (kind == PUNCTUATION) | (kind == OPEN) | (kind == SPACE)
+    words_before = np.concatenate([[0], np.cumsum(~marks)])
+    punctuation = words_before[last] == words_before[first]
+    owner = _owners(first, last, punctuation, kind[first] == OPEN, line[first], row[first])
+    blank = kind[first] == SPACE  # a verbatim blank belongs to no word
+    owner = np.where(blank, np.arange(len(first)), owner)
+    return Units(first, last, punctuation & (owner != np.arange(len(first))), owner)
+
+
+def _owners(
+    start: Ints, end: Ints, punctuation: Flags, opening: Flags, line: Ints, row: Ints
+) -> Ints:
+    """The word that each punctuation unit belongs to: glued ones first, then on the same line."""
+    n = len(start)
+    here = np.arange(n)
+    if n == 0:
+        return here
+    previous = np.maximum.accumulate(np.where(punctuation, -1, here))
+    following = np.minimum.accumulate(np.where(punctuation, n, here)[::-1])[::-1]
+    has_previous = (previous >= 0) & (row[previous] == row)
+    following_or_self = np.minimum(following, n - 1)
+    has_following = (following < n) & (row[following_or_self] == row)
+
+    glued = np.zeros(n, bool)
+    glued[1:] = start[1:] == end[:-1]
+    cluster = np.cumsum(~glued)
+    glued_previous = has_previous & (cluster[previous] == cluster)
+    glued_following = has_following & (cluster[following_or_self] == cluster)
+    after_opening = np.zeros(n, bool)
+    after_opening[1:] = opening[:-1] & glued[1:]
+    forward = opening | after_opening
+    line_previous = has_previous & (line[previous] == line)
+    line_following = has_following & (line[following_or_self] == line)
+    owner: Ints = np.select(
+        [
+            ~punctuation,
+            forward & glued_following,
+            glued_previous,
+            glued_following,
+            line_previous,
+            line_following,
+            has_previous,
+            has_following,
+        ],
+        [here, following, previous, following, previous, following, previous, following],
+        here,
+    )
+    return owner
