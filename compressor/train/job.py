@@ -15,6 +15,9 @@ from compressor.train.metrics import append_line
 from compressor.train.optimiser import Weights, mean_weights
 from compressor.train.passages import ids_hash, read_passages, split_heldout
 
+# All members start from one head: the mean of models with different starts is worth nothing.
+_HEAD_SEED = 1
+
 
 def run(config: TrainConfig, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train as `config` says, write the model to `output.path`; returns its held-out figures.
@@ -30,7 +33,7 @@ def run(config: TrainConfig, say: Callable[[str], None] = print) -> dict[str, An
         passages, config.data.heldout_passages, seed=config.data.heldout_seed
     )
     say(f"{len(training)} passages to train on, {len(heldout)} held out (ids {ids_hash(heldout)})")
-    model, tokenizer = load_base(config.model, seed=config.training.seeds[0])
+    model, tokenizer = load_base(config.model, seed=_HEAD_SEED)
     first, last, padding = special_ids(tokenizer)
     size = config.model.max_window_tokens
     task = Task(
@@ -44,7 +47,7 @@ def run(config: TrainConfig, say: Callable[[str], None] = print) -> dict[str, An
     members: list[Weights] = []
     seconds = 0.0
     for seed in config.training.seeds:
-        model, _ = load_base(config.model, seed=config.training.seeds[0])
+        model, _ = load_base(config.model, seed=_HEAD_SEED)
         finished = train(model, task, config, seed=seed, folder=work / f"seed-{seed}", say=say)
         members.append(finished.best)
         seconds += finished.seconds
