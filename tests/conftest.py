@@ -80,3 +80,84 @@ def s3_server() -> Iterator[str]:
 def s3_options(s3_server: str) -> dict[str, Any]:
     """`storage_options` for the server."""
     return {"endpoint_url": s3_server, "key": "test", "secret": "test"}
+
+
+@pytest.fixture(scope="session")
+def every_type() -> Any:
+    """A table with a column of each type that Parquet files have, nulls included."""
+    return _every_type()
+
+
+def _every_type() -> Any:
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+
+    import pyarrow as pa
+
+    noon = datetime(2024, 5, 17, 12, 30, 15, 123456)
+    columns: dict[str, tuple[list[Any], Any]] = {
+        "text": ([*TEXTS, None, "  "], pa.string()),
+        "id": ([1, 2, 3, 4, 5, 6, 7], pa.int64()),
+        "small": ([1, None, -3, 4, 5, 6, 7], pa.int8()),
+        "unsigned": ([1, None, 2**63, 4, 5, 6, 7], pa.uint64()),
+        "half": ([0.5, None, 1, 2, 3, 4, 5], pa.float16()),
+        "double": ([0.1, None, float("nan"), float("inf"), 3, 4, 5], pa.float64()),
+        "flag": ([True, None, False, True, True, True, False], pa.bool_()),
+        "price": ([Decimal("1.10"), None, *[Decimal("12345678.99")] * 5], pa.decimal128(12, 2)),
+        "big": ([Decimal(10) ** 40, None, *[Decimal(1)] * 5], pa.decimal256(50, 0)),
+        "day": ([date(2024, 2, 29), None, *[date(1900, 1, 1)] * 5], pa.date32()),
+        "clock": ([time(23, 59, 59, 999999), None, *[time(0)] * 5], pa.time64("us")),
+        "local": ([noon, None, *[noon] * 5], pa.timestamp("ms")),
+        "utc": ([noon, None, *[noon] * 5], pa.timestamp("us", "UTC")),
+        "zoned": ([noon, None, *[noon] * 5], pa.timestamp("ns", "Europe/Paris")),
+        "span": ([timedelta(seconds=5), None, *[timedelta(1)] * 5], pa.duration("us")),
+        "raw": ([b"\x00\xff", None, *[b""] * 5], pa.binary()),
+        "fixed": ([b"ab", None, *[b"cd"] * 5], pa.binary(2)),
+        "long_text": (["x", None, *["y"] * 5], pa.large_string()),
+        "label": (["a", None, "b", "a", "a", "b", "c"], pa.dictionary(pa.int8(), pa.string())),
+        "tags": ([["a", None], None, [], *[["b"]] * 4], pa.list_(pa.string())),
+        "embedding": ([[0.25, 0.5], None, *[[1.0, 2.0]] * 5], pa.list_(pa.float32())),
+        "vector": ([[0.25, 0.5], None, *[[1.0, 2.0]] * 5], pa.list_(pa.float32(), 2)),
+        "person": (
+            [{"name": "n", "age": 1, "at": noon}, None, *[{"name": None}] * 5],
+            pa.struct(
+                [("name", pa.string()), ("age", pa.int32()), ("at", pa.timestamp("us", "UTC"))]
+            ),
+        ),
+        "scores": (
+            [[("k", 1.5)], None, [], *[[("k", None)]] * 4],
+            pa.map_(pa.string(), pa.float64()),
+        ),
+        "deep": (
+            [[{"a": [1, None]}], None, *[[]] * 5],
+            pa.list_(pa.struct([("a", pa.list_(pa.int16()))])),
+        ),
+        "nothing": ([None] * 7, pa.null()),
+    }
+    arrays = [pa.array(values, kind) for values, kind in columns.values()]
+    fields = [
+        pa.field(name, kind, nullable=name != "id", metadata={"unit": name})
+        for name, (_, kind) in columns.items()
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={"made by": "hand"}))
+
+
+@pytest.fixture
+def compress(tiny_model: Path, ray_session: None) -> Any:
+    """Run the job in this process with `section.key=value` settings; gives its summary."""
+
+    def call(source: Any, target: Any, *settings: str) -> dict[str, Any]:
+        from compressor.config import CompressConfig
+        from compressor.pipeline.run import run
+        from compressor.schema import load
+
+        overrides = [
+            f"input.path={source}",
+            f"output.path={target}",
+            f"model.name={tiny_model}",
+            "model.dtype=float32",
+            *settings,
+        ]
+        return run(load(CompressConfig, None, overrides)).summary
+
+    return call

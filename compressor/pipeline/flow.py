@@ -1,15 +1,14 @@
 """The Ray part of the job: source -> replicas -> sink, for the shards that are not done yet."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan, Shard
 from compressor.corpus.storage import Storage
-from compressor.errors import InputError, JobError
 from compressor.pipeline.calibrate import threshold_for
+from compressor.pipeline.failure import unwrapped
 from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, allocate
@@ -38,7 +37,7 @@ def compress_shards(
     `threshold` is the one of an earlier run over the same corpus, if there was one. Raises
     `InputError` for a model, settings or resources that can't be had, else `JobError`.
     """
-    with session(config.cluster.address) as nodes, quiet_data(), _one_line_errors():
+    with session(config.cluster.address) as nodes, quiet_data(), unwrapped():
         allocation = allocate(config.cluster, nodes, device=config.model.device, shards=len(shards))
         announce(target, config)
         spec = ModelSpec(
@@ -102,21 +101,3 @@ def _same_everywhere(config: CompressConfig) -> Any:
 
 def _bytes_per_row(plan: Plan) -> float:
     return MEMORY_PER_STORED_BYTE * plan.bytes / max(1, plan.rows)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Raise what lies below Ray's wrappers instead of the wrappers."""
-    try:
-        yield
-    except Exception as error:
-        cause = root_cause(error)
-        if isinstance(cause, (InputError, JobError)):
-            raise type(cause)(str(cause)) from error
-        raise JobError(f"{type(cause).__name__}: {cause}") from error
-
-
-def root_cause(error: BaseException) -> BaseException:
-    """The innermost exception below Ray's wrappers."""
-    inner = getattr(error, "cause", None) or error.__cause__
-    return root_cause(inner) if isinstance(inner, BaseException) else error

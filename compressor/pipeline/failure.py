@@ -1,0 +1,44 @@
+"""What went wrong, out of what Ray wraps around it: the exception that a person can act on."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from compressor.errors import InputError, JobError
+
+# An actor that dies in its constructor leaves no exception, only the text of its traceback.
+_OURS = re.compile(r"^compressor\.errors\.(InputError|JobError): (.+)$", re.MULTILINE)
+_KINDS = {"InputError": InputError, "JobError": JobError}
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise `InputError` or `JobError` of one line instead of whatever Ray raises."""
+    try:
+        yield
+    except Exception as error:
+        raise cause_of(error) from error
+
+
+def cause_of(error: BaseException) -> Exception:
+    """Our own exception where one lies at the bottom, else a `JobError` of its last line."""
+    chain = list(_chain(error))
+    for link in chain:
+        if type(link) in (InputError, JobError):
+            return link
+    for link in chain:
+        if found := _OURS.findall(str(link)):
+            kind, message = found[-1]
+            return _KINDS[kind](message)
+    innermost = next((link for link in reversed(chain) if str(link)), error)
+    lines = [line for line in str(innermost).splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else "no message"
+    name = type(innermost).__name__
+    return JobError(last if last.startswith(name) else f"{name}: {last}")
+
+
+def _chain(error: BaseException | None) -> Iterator[Exception]:
+    while isinstance(error, Exception):
+        yield error
+        inner = getattr(error, "cause", None)
+        error = inner if isinstance(inner, BaseException) else error.__cause__

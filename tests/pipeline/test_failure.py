@@ -1,0 +1,44 @@
+"""One line out of what Ray raises."""
+
+import pytest
+import ray
+
+from compressor.errors import InputError, JobError
+from compressor.pipeline.failure import cause_of, unwrapped
+
+
+def test_our_own_exception_comes_out_of_a_task(ray_session: None) -> None:
+    @ray.remote(num_cpus=0)
+    def task() -> None:
+        raise InputError("model x: no such directory")
+
+    with pytest.raises(InputError, match=r"^model x: no such directory$"), unwrapped():
+        ray.get(task.remote())
+
+
+def test_our_own_exception_comes_out_of_a_constructor(ray_session: None) -> None:
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def __init__(self) -> None:
+            raise InputError("model x: no such directory")
+
+        def ping(self) -> None:
+            return None
+
+    with pytest.raises(InputError, match=r"^model x: no such directory$"), unwrapped():
+        ray.get(Actor.remote().ping.remote())
+
+
+def test_a_foreign_exception_becomes_one_line(ray_session: None) -> None:
+    @ray.remote(num_cpus=0)
+    def task() -> None:
+        raise KeyError("lost")
+
+    with pytest.raises(JobError, match=r"^KeyError: 'lost'$"), unwrapped():
+        ray.get(task.remote())
+
+
+def test_without_a_message_the_wrapper_speaks() -> None:
+    inner, outer = Exception(), RuntimeError("The actor died.\n\nIt was killed.")
+    outer.__cause__ = inner
+    assert str(cause_of(outer)) == "RuntimeError: It was killed."

@@ -1,0 +1,27 @@
+"""The progress line says what a person waits for."""
+
+from compressor.pipeline.progress import Progress, Tally
+
+
+def test_line_in_full() -> None:
+    progress = Progress(20_000, 5_000, 5_000, 600_000, 300_000)
+    assert (
+        progress.line(60.0) == "10,000/20,000 rows (50%) · 10,000 tokens/s · rate 0.500 · ETA 2:00"
+    )
+
+
+def test_line_before_the_first_shard() -> None:
+    assert Progress(20_000).line(3.0) == "0/20,000 rows (0%) · starting"
+
+
+def test_a_long_wait_shows_hours() -> None:
+    assert Progress(3_601, rows=1, original_tokens=1).line(1.0).endswith("ETA 1:00:00")
+
+
+def test_a_retried_shard_counts_once() -> None:
+    tally = Tally()
+    one = {"rows": 2, "original_tokens": 10, "compressed_tokens": 5}
+    tally.add(0, one)
+    tally.add(0, one)
+    tally.add(1, one)
+    assert tally.sums() == (4, 20, 10)
