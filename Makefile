@@ -7,7 +7,7 @@ PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
 READY := .venv/.ready
-DEMO_ROW := 1
+EXAMPLE := objects-1
 
 .PHONY: demo test lint format clean
 
@@ -16,7 +16,7 @@ demo: $(READY)
 	$(BIN)/python -m compressor.corpus.demo demo/corpus
 	$(BIN)/python -m jobs.compress --config configs/demo.yaml
 	$(BIN)/python -m jobs.inspect input.path=demo/compressed -n 100 --html demo/report.html
-	$(BIN)/python -m jobs.inspect input.path=demo/compressed -n 1 --offset $(DEMO_ROW)
+	$(BIN)/python -m jobs.inspect input.path=demo/compressed --id $(EXAMPLE) -n 1
 	@echo 'data        demo/compressed'
 	@echo 'statistics  demo/compressed/_stats/summary.json'
 	@echo 'report      demo/report.html'

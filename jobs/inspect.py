@@ -19,9 +19,12 @@ from compressor.report.records import InspectConfig, load_records
 )
 @click.option("-n", "--records", type=click.IntRange(1), default=5, help="How many. [5]")
 @click.option("--offset", type=click.IntRange(0), default=0, help="The first row to show. [0]")
+@click.option("--id", "first_id", metavar="ID", help="The first record to show, by column `id`.")
 @click.option("--html", metavar="FILE", help="Write a page instead of printing.")
-def main(config: InspectConfig, records: int, offset: int, html: str | None) -> None:
-    found = load_records(config, count=records, offset=offset)
+def main(
+    config: InspectConfig, records: int, offset: int, first_id: str | None, html: str | None
+) -> None:
+    found = load_records(config, count=records, offset=offset, first_id=first_id)
     if html is None:
         from compressor.report.terminal import show
 

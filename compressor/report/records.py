@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import model_validator
 
 from compressor.config import (
@@ -51,8 +52,10 @@ class InspectConfig(Section):
         return self
 
 
-def load_records(config: InspectConfig, *, count: int, offset: int) -> list[Record]:
-    """The records of rows `offset` to `offset + count`, one for each text column.
+def load_records(
+    config: InspectConfig, *, count: int, offset: int = 0, first_id: str | None = None
+) -> list[Record]:
+    """`count` records from row `offset` on, or from the one with this id; one a text column.
 
     Raises `InputError` for an input, a column or a model that can't be used.
     """
@@ -66,6 +69,8 @@ def load_records(config: InspectConfig, *, count: int, offset: int) -> list[Reco
     inputs = pa.schema([field for field in schema if not (finished and field.name in ours)])
     check_columns(inputs, columns, rate_column)
 
+    if first_id is not None:
+        offset = _position(storage, files, schema, first_id)
     names = {column.name for column in columns} | {ID, rate_column} | (ours if finished else set())
     wanted = [name for name in schema.names if name in names]
     shards = list(_window(files, offset, count))
@@ -85,6 +90,21 @@ def load_records(config: InspectConfig, *, count: int, offset: int) -> list[Reco
         for number, row in enumerate(rows)
         for column in columns
     ]
+
+
+def _position(storage: Storage, files: Sequence[SourceFile], schema: pa.Schema, wanted: str) -> int:
+    """The first row with this id; only that column is read, up to the file that holds it."""
+    if ID not in schema.names:
+        raise InputError(f"--id {wanted}: the input has no column {ID!r}")
+    before = 0
+    for file in files:
+        piece = Piece(file.path, file.version, 0, len(file.row_groups) - 1, file.rows)
+        for table in read_shards(storage, [Shard(0, (piece,), "")], schema, [ID]):
+            found = pc.index(table.column(ID).cast(pa.string()), wanted).as_py()
+            if found >= 0:
+                return before + int(found)
+        before += file.rows
+    raise InputError(f"--id {wanted}: no such record; the input has {before:,} rows")
 
 
 def _window(files: Sequence[SourceFile], offset: int, count: int) -> Iterator[Shard]:

@@ -98,6 +98,11 @@ def test_a_window_across_files_and_row_groups(output: Path, corpus: Path, tiny_m
     assert [record.label for record in records] == ["row 1 · n1", "row 2 · n2", "row 3 · n3"]
 
 
+def test_a_record_by_its_id(output: Path) -> None:
+    records = load_records(config(output), count=2, first_id="n3")
+    assert [record.label for record in records] == ["row 3 · n3", "row 4 · n4"]
+
+
 def test_several_text_columns(corpus: Path, tiny_model: Path) -> None:
     settings = config(corpus, tiny_model).model_dump()
     settings["input"]["text_column"] = ["text", "more"]
@@ -151,6 +156,7 @@ def test_writes_a_page(output: Path, tmp_path: Path) -> None:
     [
         (["input.path={corpus}", "input.text_column=txt"], "did you mean 'text'"),
         (["input.path={corpus}", "--offset", "99"], "only 5 rows"),
+        (["input.path={corpus}", "--id", "n9"], "--id n9: no such record"),
         (["input.path={corpus}/none"], "no such file"),
         (["input.path={corpus}", "model.name=./nothing"], "./nothing"),
         (["input.path={corpus}", "model.name={model}", "compression.tokenizer=./none"], "none"),
