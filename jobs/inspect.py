@@ -20,15 +20,21 @@ from compressor.report.records import InspectConfig, load_records
 @click.option("-n", "--records", type=click.IntRange(1), default=5, help="How many. [5]")
 @click.option("--offset", type=click.IntRange(0), default=0, help="The first row to show. [0]")
 @click.option("--id", "first_id", metavar="ID", help="The first record to show, by column `id`.")
+@click.option("--both", is_flag=True, help="Print the compressed text by itself, too.")
 @click.option("--html", metavar="FILE", help="Write a page instead of printing.")
 def main(
-    config: InspectConfig, records: int, offset: int, first_id: str | None, html: str | None
+    config: InspectConfig,
+    records: int,
+    offset: int,
+    first_id: str | None,
+    both: bool,
+    html: str | None,
 ) -> None:
     found = load_records(config, count=records, offset=offset, first_id=first_id)
     if html is None:
         from compressor.report.terminal import show
 
-        show(found)
+        show(found, both=both)
         return
     from compressor.report.page import page
 

@@ -17,7 +17,7 @@ body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
   font: 1rem/1.6 system-ui, sans-serif; }}
 h1 {{ font-size: 1.3rem; }}
 article {{ border-top: 1px solid var(--line); padding: .8rem 0; }}
-header, .note {{ color: var(--faint); font-size: .875rem; }}
+header, summary, .note {{ color: var(--faint); font-size: .875rem; }}
 header b {{ color: CanvasText; }}
 .text {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }}
 del {{ color: var(--faint); opacity: .75; }}
@@ -31,7 +31,11 @@ del {{ color: var(--faint); opacity: .75; }}
 _ARTICLE = """<article>
 <header><b>{label}</b> · {counts}</header>
 <div class="text" dir="auto">{text}</div>
-{note}</article>"""
+{compressed}{note}</article>"""
+
+_COMPRESSED = """<details><summary>Compressed text</summary>
+<div class="text" dir="auto">{text}</div></details>
+"""
 
 
 def page(records: Sequence[Record], *, title: str) -> str:
@@ -48,7 +52,14 @@ def _article(record: Record) -> str:
         for piece, keep in segments(record.text, record.kept)
     )
     note = f'<p class="note">{_safe(record.note)}</p>\n' if record.note else ""
-    return _ARTICLE.format(label=_safe(record.label), counts=record.counts, text=text, note=note)
+    compressed = _COMPRESSED.format(text=_safe(record.compressed)) if record.compressed else ""
+    return _ARTICLE.format(
+        label=_safe(record.label),
+        counts=record.counts,
+        text=text,
+        compressed=compressed,
+        note=note,
+    )
 
 
 def _safe(text: str) -> str:

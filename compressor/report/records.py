@@ -135,7 +135,8 @@ def _finished(label: str, row: Row, column: TextColumn) -> Record:
     if kept is None:
         note = note or NOT_A_SELECTION
         kept = [(0, len(text))]
-    return Record(label, text, kept, original_tokens, row[column.compressed_tokens] or 0, note)
+    compressed_tokens = row[column.compressed_tokens] or 0
+    return Record(label, text, kept, original_tokens, compressed_tokens, note, compressed)
 
 
 def _compressing(
@@ -177,6 +178,7 @@ def _compressing(
             result.original_tokens,
             result.compressed_tokens,
             result.note,
+            result.text,
         )
 
     return compress

@@ -19,7 +19,7 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 
 @dataclass(frozen=True)
 class Record:
-    """What is shown of one text: `kept` are the spans of `text` that its compression keeps."""
+    """What is shown of one text: `kept` are the spans of `text` that `compressed` is made of."""
 
     label: str
     text: str
@@ -27,6 +27,7 @@ class Record:
     original_tokens: int
     compressed_tokens: int
     note: str | None = None
+    compressed: str | None = None
 
     @property
     def counts(self) -> str:

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -46,6 +47,17 @@ def test_no_colours_where_none_are_wanted(monkeypatch: pytest.MonkeyPatch, termi
     out = printed(RECORD, terminal=terminal)
     assert "\x1b" not in out
     assert "[-the-] quick" in out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_compressed_text_by_itself(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    record = replace(RECORD, compressed="quick\x1b fox")
+    out = io.StringIO()
+    show([record], Console(file=out, force_terminal=terminal, width=60), both=True)
+    assert "quick\\x1b fox" in out.getvalue()
+    assert "quick\\x1b fox" not in printed(record, terminal=terminal)
+    assert "quick\\x1b fox" in page([record], title="t")
 
 
 HOSTILE = "a\x1b]0;title\x07b\r\x9b31m \u202edesrever\u2069 \ud800 \x00"
