@@ -92,14 +92,14 @@ class Scorer:
                 input_ids=torch.from_numpy(block).to(self.device),
                 attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self.device),
             ).logits.float()
-            if self.form.keep is None:
-                probability = torch.sigmoid(logits[..., 0])
-            else:
-                probability = torch.softmax(logits, -1)[..., self.form.keep]
-            result: Floats = probability.cpu().numpy()
+            margin = logits[..., 0]
+            if self.form.keep is not None:
+                margin = logits[..., self.form.keep] - logits[..., 1 - self.form.keep]
+            margins = margin.cpu().numpy().astype(np.float64)
         with self._lock:
             self.model_seconds += time.perf_counter() - started
-        return result
+        # In float64: torch's float32 sigmoid rounds differently where a tensor's last lanes lie.
+        return np.asarray(1 / (1 + np.exp(-margins)), np.float32)
 
 
 def _padded(length: Ints) -> Ints:

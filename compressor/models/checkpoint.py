@@ -148,7 +148,7 @@ def _quiet() -> Iterator[None]:
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(40)  # errors only
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
