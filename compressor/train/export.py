@@ -12,6 +12,17 @@ from compressor.errors import InputError
 from compressor.train.config import BaseSection
 from compressor.train.optimiser import Weights
 
+# What a tokenizer that was saved with truncation and padding carries along in its configuration.
+_CUT_AND_PADDED = (
+    "max_length",
+    "stride",
+    "truncation_strategy",
+    "pad_to_multiple_of",
+    "pad_token_type_id",
+    "is_local",
+    "local_files_only",
+)
+
 
 def load_base(settings: BaseSection, *, seed: int) -> tuple[Any, Any]:
     """(model, tokenizer) to start from; the classification head is drawn with `seed`.
@@ -51,6 +62,8 @@ def load_base(settings: BaseSection, *, seed: int) -> tuple[Any, Any]:
     # Sentence encoders ship tokenizers that cut at 128; windows are ours to cut.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
+    for key in _CUT_AND_PADDED:
+        tokenizer.init_kwargs.pop(key, None)
     tokenizer.model_max_length = positions
     return model, tokenizer
 
@@ -71,3 +84,4 @@ def export(model: Any, weights: Weights, tokenizer: Any, folder: Path) -> None:
     shipped = shipped.to(torch.float16).eval()
     shipped.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)  # else for the owner only, which packages keep

@@ -35,6 +35,7 @@ def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path:
     backend = json.loads((folder / "tokenizer.json").read_text())
     assert backend["truncation"] is None
     assert backend["padding"] is None
+    assert "max_length" not in json.loads((folder / "tokenizer_config.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert tokenizer.model_max_length == 128
     model = AutoModelForTokenClassification.from_pretrained(folder)
