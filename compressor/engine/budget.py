@@ -50,8 +50,16 @@ class Candidates:
 
 
 def priorities(batch: Batch, probability: Floats) -> Floats:
-    """P(keep) per unit, punctuation no higher than its word, float32 [u]."""
-    return np.minimum(probability, probability[batch.units.owner])
+    """P(keep) per unit, punctuation no higher than its word, float32 [u].
+
+    The pieces of one long word share their mean, so that they are kept from its front on rather
+    than scattered.
+    """
+    pieces = np.bincount(batch.whole, minlength=len(probability))
+    total = np.bincount(batch.whole, probability, len(probability))
+    shared = (total[batch.whole] / pieces[batch.whole]).astype(np.float32)
+    priority = np.where(pieces[batch.whole] > 1, shared, probability)
+    return np.minimum(priority, priority[batch.units.owner])
 
 
 def rank(batch: Batch, priority: Floats) -> Candidates:
@@ -73,8 +81,14 @@ def select(candidates: Candidates, budget: Ints) -> Flags:
 
     budget: int64 [n]. First the longest prefix that fits, then what still fits behind it.
     """
+    keep = candidates.forced | (_running(candidates.row, candidates.cost) <= budget[candidates.row])
+    _fill(candidates, keep, budget)
+    return keep
+
+
+def _fill(candidates: Candidates, keep: Flags, budget: Ints) -> None:
+    """Add, in order, what still fits; in place."""
     row, cost = candidates.row, candidates.cost
-    keep = candidates.forced | (_running(row, cost) <= budget[row])
     punctuation = candidates.owner != np.arange(len(row))
     while True:
         spent = np.bincount(row[keep], cost[keep], len(budget)).astype(np.int64)
@@ -82,7 +96,7 @@ def select(candidates: Candidates, budget: Ints) -> Flags:
         able = ~keep & (cost > 0) & (cost <= slack) & (~punctuation | keep[candidates.owner])
         able &= _running(row, np.where(able, cost, 0)) <= slack
         if not able.any():
-            return keep
+            return
         keep |= able
 
 
@@ -102,7 +116,8 @@ def fit(
     for _ in range(_ROUNDS):
         some = candidates.only(rows)
         part = select(some, budget[rows])
-        _swap_up(some, part, budget[rows], target[rows])
+        if _swap_up(some, part, budget[rows], target[rows]):
+            _fill(some, part, budget[rows])
         keep = _scatter(candidates, rows, part, len(target))
         now = count(keep, rows)
         fits = now <= target[rows]
@@ -150,13 +165,16 @@ def tolerance(target: Ints) -> Ints:
     return np.maximum(2, target // 50)
 
 
-def _swap_up(candidates: Candidates, keep: Flags, budget: Ints, target: Ints) -> None:
+def _swap_up(candidates: Candidates, keep: Flags, budget: Ints, target: Ints) -> bool:
     """Where long words leave a gap that no other word fits, exchange one for a longer one.
+
+    True where anything was exchanged.
 
     Rare, hence per record: it takes a text whose words are nearly all of several sub-words.
     """
     row, cost = candidates.row, candidates.cost
     spent = np.bincount(row[keep], cost[keep], len(budget)).astype(np.int64)
+    swapped = False
     unused = np.bincount(row[~keep & (cost > 0)], minlength=len(budget)) > 0
     carries = np.zeros(len(row), bool)
     here = np.arange(len(row))
@@ -171,7 +189,9 @@ def _swap_up(candidates: Candidates, keep: Flags, budget: Ints, target: Ints) ->
             pair = _pair(cost, given, wanted, more)
             if pair is not None:
                 keep[pair[0]], keep[pair[1]] = False, True
+                swapped = True
                 break
+    return swapped
 
 
 def _pair(cost: Ints, given: Ints, wanted: Ints, more: int) -> tuple[int, int] | None:

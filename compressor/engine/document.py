@@ -21,8 +21,8 @@ Flags = npt.NDArray[np.bool_]
 
 LONGEST_WORD = 20
 """A word of more sub-words is cut into pieces (a hash, a base64 line, text without spaces)."""
-_PIECE = 16
-"""Sub-words of such a piece; what the last character adds keeps it below LONGEST_WORD."""
+_PIECE = 2
+"""Sub-words of such a piece: so few that a budget can be filled to within two tokens."""
 _BEHIND = "\n\n\n\n\n"
 
 
@@ -32,10 +32,11 @@ class Batch:
 
     code: uint32 [c], kind: uint8 [c]; base: int64 [n], where each text begins; subwords: offsets
     into the joined text; row: int64 [u], the text of each unit; splits: int64 [n + 1], text i has
-    units splits[i] to splits[i + 1]; cost: int64 [u], tokens that begin in the unit, by the
+    units splits[i] to splits[i + 1]; cost: int64 [u], about what the unit adds, by the
     tokenizer that counts; tokens: int64 [n], tokens of each text by it; forced: bool [u];
     occurrence: int64 [u], which match of a force token covers the unit (-1: none);
-    token: int64 [u], which force token that is; blank: bool [u], forced white space.
+    token: int64 [u], which force token that is; blank: bool [u], forced white space;
+    whole: int64 [u], the first unit of the long word that the unit is a piece of (else itself).
     """
 
     code: npt.NDArray[np.uint32]
@@ -51,6 +52,7 @@ class Batch:
     occurrence: Ints
     token: Ints
     blank: Flags
+    whole: Ints
 
     def __len__(self) -> int:
         return len(self.base)
@@ -81,8 +83,9 @@ def build_batch(
     inside = kind != SPACE
     forced = (protection or Protection((), ())).spans(texts, base, kind)
     _split_forced(starts, inside, code, kind, forced)
+    uncut = starts.copy()
     for tokens in (own,) if counter is None else (own, priced):
-        _cut_long(starts, inside, classes, tokens)
+        _cut_long(starts, inside, classes, uncut, tokens)
 
     row_of_char = np.repeat(np.arange(len(texts)), lengths + 1)
     row_of_char = np.concatenate([[0], row_of_char, np.full(len(_BEHIND), len(texts))])[: len(code)]
@@ -100,12 +103,13 @@ def build_batch(
         units=units,
         row=row,
         splits=np.searchsorted(row, np.arange(len(texts) + 1)),
-        cost=_tokens_begun(units, priced),
+        cost=_prices(units, priced),
         tokens=priced.counts,
         forced=keep,
         occurrence=occurrence,
         token=token,
         blank=kind[units.start] == SPACE,
+        whole=np.maximum.accumulate(np.where(uncut[units.start], np.arange(len(row)), 0)),
     )
 
 
@@ -159,14 +163,21 @@ def _split_forced(
 
 
 def _cut_long(
-    starts: Flags, inside: Flags, classes: npt.NDArray[np.uint8], subwords: SubWords
+    starts: Flags,
+    inside: Flags,
+    classes: npt.NDArray[np.uint8],
+    uncut: Flags,
+    subwords: SubWords,
 ) -> None:
-    """Cut units of more than LONGEST_WORD sub-words where a sub-word begins a new character."""
+    """Cut units of more than LONGEST_WORD sub-words where a sub-word begins a new character.
+
+    starts: changed in place; uncut: where units begin before any is cut.
+    """
     solid = subwords.end > subwords.start
     at = subwords.start[solid]
     if not len(at):
         return
-    unit = np.cumsum(starts)[at]
+    unit = np.cumsum(uncut)[at]
     first = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))
     size = np.diff(np.append(first, len(at)))
     if size.max() <= LONGEST_WORD:
@@ -212,7 +223,14 @@ def _holds(units: Units, flags: Flags) -> Flags:
     return np.asarray(total[units.end] > total[units.start])
 
 
-def _tokens_begun(units: Units, tokens: SubWords) -> Ints:
-    """Tokens that begin inside each unit; those of white space alone belong to none."""
-    begun = np.sort(tokens.start[tokens.end > tokens.start])
-    return np.searchsorted(begun, units.end) - np.searchsorted(begun, units.start)
+def _prices(units: Units, tokens: SubWords) -> Ints:
+    """Tokens that begin inside each unit, and 1 where a token only reaches into it.
+
+    Tokens of white space alone belong to no unit; a unit that the tokenizer deletes costs nothing.
+    """
+    solid = tokens.end > tokens.start
+    begun, ended = np.sort(tokens.start[solid]), np.sort(tokens.end[solid])
+    before_end = np.searchsorted(begun, units.end)
+    touched = before_end - np.searchsorted(ended, units.start, "right")
+    inside = before_end - np.searchsorted(begun, units.start)
+    return np.asarray(np.maximum(inside, np.minimum(touched, 1)))

@@ -17,6 +17,14 @@ from compressor.errors import InputError
 
 _WINDOW = 512
 """Sub-words that LLMLingua-2 reads at once, special tokens included (section 4.1)."""
+_TOKENIZER_FILES = [
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+]
 _KEEP_LABEL = re.compile(r"keep|kept|preserve|retain", re.IGNORECASE)
 
 
@@ -37,6 +45,11 @@ def load_checkpoint(folder: Path, name: str, *, device: str, dtype: str) -> Chec
     precision, _ = choose_dtype(dtype, place)
     tokenizer = load_tokenizer(folder)
     model = _load_model(folder, name, precision).to(place).eval()
+    if len(tokenizer) > model.config.vocab_size:
+        raise InputError(
+            f"model {name}: its tokenizer has {len(tokenizer)} ids, its embeddings "
+            f"{model.config.vocab_size}; they don't belong together"
+        )
     form = ModelInput(
         *special_ids(tokenizer),
         pad=_pad_id(tokenizer, model.config),
@@ -52,6 +65,9 @@ def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer of a folder. Raises `InputError` where there is none."""
     from transformers import AutoTokenizer
 
+    # transformers makes an empty tokenizer of the model's family where the files are missing.
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise InputError(f"{folder}: no tokenizer there; save a tokenizer.json")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds for a broken folder

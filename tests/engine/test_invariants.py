@@ -117,18 +117,25 @@ def _is_mark(char: str) -> bool:
 @pytest.mark.parametrize("rate", [0.2, 0.33, 0.5, 0.7])
 def test_prose_fills_its_budget(bert: Compressor, rate: float) -> None:
     rng = np.random.default_rng(3)
-    pool = "the fox jumps over lazy dogs and 150,782 people saw it happen in Berlin".split()
+    pool = ["the", "fox", "jumps", "over", "lazy", "dogs", "and", "150,782", "people", "Berlin"]
     batch = [" ".join(rng.choice(pool, 120)) + "." for _ in range(50)]
     for result in bert.compress(batch, rate):
         target = max(1, round(rate * result.original_tokens))
         assert target - max(2, target // 50) <= result.compressed_tokens <= target
 
 
-def test_a_million_words(engine: Compressor) -> None:
+@pytest.mark.slow
+def test_a_million_words_in_every_family(engine: Compressor) -> None:
+    check_a_million_words(engine)
+
+
+def test_a_million_words(bert: Compressor) -> None:
+    check_a_million_words(bert)
+
+
+def check_a_million_words(engine: Compressor) -> None:
     rng = np.random.default_rng(0)
-    pool = np.array(
-        "the quick fox, 3.14 jumps. over dog\n prize 150,782 苹果 don't stop;".split(" ")
-    )
+    pool = np.array(["the", "quick", "fox,", "3.14", "jumps.", "dog\n", "150,782", "苹果", "don't"])
     text = " ".join(rng.choice(pool, 1_000_000))
     result = engine.compress([text], 0.3)[0]
     tokens, again = counted(engine, [text, result.text])
