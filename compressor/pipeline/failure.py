@@ -8,6 +8,12 @@ from compressor.errors import InputError, JobError
 
 # An actor that dies in its constructor leaves no exception, only the text of its traceback.
 _OURS = re.compile(r"^compressor\.errors\.(InputError|JobError): (.+)$", re.MULTILINE)
+_CRASH = "its worker process has died"
+CRASHED = (
+    "a replica's process died again and again: killed for lack of memory (lower "
+    "model.max_batch_tokens or cluster.replicas), or crashed by a text; Ray's logs say more. "
+    "What is done is kept, a rerun continues"
+)
 _KINDS = {"InputError": InputError, "JobError": JobError}
 
 
@@ -30,6 +36,8 @@ def cause_of(error: BaseException) -> Exception:
         if found := _OURS.findall(str(link)):
             kind, message = found[-1]
             return _KINDS[kind](message)
+    if any(type(link).__name__ == "ActorDiedError" and _CRASH in str(link) for link in chain):
+        return JobError(CRASHED)
     innermost = next((link for link in reversed(chain) if str(link)), error)
     lines = [line for line in str(innermost).splitlines() if line.strip()]
     last = lines[-1].strip() if lines else "no message"

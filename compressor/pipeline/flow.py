@@ -1,7 +1,6 @@
 """The Ray part of the job: source -> replicas -> sink, for the shards that are not done yet."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from compressor.config import CompressConfig
@@ -13,7 +12,7 @@ from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, allocate
 from compressor.pipeline.resume import announce, shard_record
-from compressor.pipeline.session import quiet_data, session
+from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardSink
 from compressor.pipeline.source import ShardSource
 
@@ -37,29 +36,42 @@ def compress_shards(
     `threshold` is the one of an earlier run over the same corpus, if there was one. Raises
     `InputError` for a model, settings or resources that can't be had, else `JobError`.
     """
-    with session(config.cluster.address) as nodes, quiet_data(), unwrapped():
+    with session(config.cluster.address) as nodes, unwrapped():
         allocation = allocate(config.cluster, nodes, device=config.model.device, shards=len(shards))
         announce(target, config)
-        spec = ModelSpec(
-            _same_everywhere(config), dict(config.input.storage_options), allocation.threads
-        )
-        settings = config.compression
-        if settings.scope == "corpus" and threshold is None:
-            threshold, _ = threshold_for(source, plan, spec, settings, allocation)
         tally = start_tally()
-        sink = ShardSink(
-            target,
-            plan.output_schema,
-            {shard.index: shard.name for shard in shards},
-            {shard.index: shard_record(shard, threshold) for shard in shards},
-            tally,
-        )
-        left = sum(shard.rows for shard in shards)
-        reader = ShardSource(source, shards, plan.schema, bytes_per_row=_bytes_per_row(plan))
-        arguments = (spec, settings, plan.columns, threshold)
-        with shown(tally, plan.rows, plan.rows - left):
-            _flow(reader, arguments, sink, allocation)
-        return threshold, {entry["index"]: entry for entry in sink.done}
+        before = plan.rows - sum(shard.rows for shard in shards)
+        with shown(tally, plan.rows, before):
+            return on_cluster(
+                _compress, config, source, target, plan, shards, threshold, allocation, tally
+            )
+
+
+def _compress(
+    config: CompressConfig,
+    source: Storage,
+    target: Storage,
+    plan: Plan,
+    shards: Sequence[Shard],
+    threshold: float | None,
+    allocation: Allocation,
+    tally: Any,
+) -> tuple[float | None, dict[int, dict[str, Any]]]:
+    spec = ModelSpec(config.model, dict(config.input.storage_options), allocation.threads)
+    settings = config.compression
+    if settings.scope == "corpus" and threshold is None:
+        threshold, _ = threshold_for(source, plan, spec, settings, allocation)
+    sink = ShardSink(
+        target,
+        plan.output_schema,
+        {shard.index: shard.name for shard in shards},
+        {shard.index: shard_record(shard, threshold) for shard in shards},
+        tally,
+    )
+    reader = ShardSource(source, shards, plan.schema, bytes_per_row=_bytes_per_row(plan))
+    with quiet_data():
+        _flow(reader, (spec, settings, plan.columns, threshold), sink, allocation)
+    return threshold, {entry["index"]: entry for entry in sink.done}
 
 
 def _flow(
@@ -89,14 +101,6 @@ def _flow(
         max_task_retries=MOST_RESTARTS,
     )
     dataset.write_datasink(sink, ray_remote_args={"num_cpus": IO_TASK_CPUS})
-
-
-def _same_everywhere(config: CompressConfig) -> Any:
-    """The model's section with a local directory made absolute: workers start elsewhere."""
-    folder = Path(config.model.name).expanduser()
-    if not folder.is_dir():
-        return config.model
-    return config.model.model_copy(update={"name": str(folder.resolve())})
 
 
 def _bytes_per_row(plan: Plan) -> float:

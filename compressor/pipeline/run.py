@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from compressor.config import CompressConfig
@@ -39,6 +40,7 @@ class Outcome:
 def run(config: CompressConfig) -> Outcome:
     """Compress the corpus. Raises `InputError` for bad input, `JobError` where the job fails."""
     started = time.monotonic()
+    config = _absolute_model(config)
     source = Storage.at(config.input.path, config.input.storage_options, key="input.path")
     target = Storage.at(config.output.path, config.output.storage_options, key="output.path")
     if not apart(source, target):
@@ -90,6 +92,15 @@ def make_plan(config: CompressConfig, source: Storage, model: str) -> Plan:
         recipe=recipe,
         whole_corpus=config.compression.scope == "corpus",
     )
+
+
+def _absolute_model(config: CompressConfig) -> CompressConfig:
+    """A local directory means the same on a worker, which starts in another one."""
+    folder = Path(config.model.name).expanduser()
+    if not folder.is_dir():
+        return config
+    model = config.model.model_copy(update={"name": str(folder.resolve())})
+    return config.model_copy(update={"model": model})
 
 
 def _write_empty(target: Storage, plan: Plan) -> dict[int, Record]:

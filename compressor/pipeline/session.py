@@ -3,20 +3,24 @@
 import copy
 import logging
 import os
+import socket
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, TypeVar
 
 from compressor.errors import InputError
 from compressor.pipeline.resources import Node
 
+Result = TypeVar("Result")
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ side writes its own errors to our stderr
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning for each worker without a GPU
 }
+CONNECT_SECONDS = 10.0
 NO_PROGRESS_SECONDS = 1800.0  # nothing at all has moved: say so instead of waiting for ever
 
 
@@ -33,7 +37,21 @@ def session(address: str | None) -> Iterator[list[Node]]:
     if ray.is_initialized():
         yield _nodes()
         return
+    # Ray prints the tracebacks of workers to stdout, where the job's results go; what matters of
+    # them reaches the user as the message of an exception.
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        _start(address)
+        try:
+            yield _nodes()
+        finally:
+            ray.shutdown()
+
+
+def _start(address: str | None) -> None:
+    import ray
+
     try:
+        _check_reachable(address)
         with _silent_stderr():
             ray.init(
                 address=address or "local",
@@ -41,13 +59,27 @@ def session(address: str | None) -> Iterator[list[Node]]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         message = str(error).splitlines()[0]
         raise InputError(f"cluster.address: {address}: can't be joined: {message}") from error
-    try:
-        yield _nodes()
-    finally:
-        ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Somebody must listen at HOST:PORT; Ray itself would try for many minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+
+
+def on_cluster(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Call here; or, behind `ray://`, in a task on the cluster: Ray Data has no remote client."""
+    import ray
+
+    client: Any = ray.util.client.ray
+    if not client.is_connected():
+        return call(*arguments)
+    result: Result = ray.get(ray.remote(num_cpus=0, max_retries=0)(call).remote(*arguments))
+    return result
 
 
 @contextmanager
