@@ -1,4 +1,4 @@
-"""Probabilities and a budget of tokens in, keep mask out.
+"""Priorities and a budget of tokens in, keep mask out.
 
 Words are taken by falling P(keep) until the budget is full (LLMLingua-2, section 3.3, with the
 budget counted in tokens rather than a percentile of words). What the kept text really costs is
@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float32]
 
 _ROUNDS = 40
 """Corrections before a record is given up to the best selection found; bisection needs fewer."""
+_TRIES = 16
+"""Single units tried in the end for a record that still lies below its tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,6 @@ class Candidates:
         picked["row"] = number[picked["row"]]
         picked["owner"] = moved[picked["owner"]]
         return Candidates(**picked)
-
-
-def priorities(batch: Batch, probability: Floats) -> Floats:
-    """P(keep) per unit, punctuation no higher than its word, float32 [u].
-
-    The pieces of one long word share their mean, so that they are kept from its front on rather
-    than scattered.
-    """
-    pieces = np.bincount(batch.whole, minlength=len(probability))
-    total = np.bincount(batch.whole, probability, len(probability))
-    shared = (total[batch.whole] / pieces[batch.whole]).astype(np.float32)
-    priority = np.where(pieces[batch.whole] > 1, shared, probability)
-    return np.minimum(priority, priority[batch.units.owner])
 
 
 def rank(batch: Batch, priority: Floats) -> Candidates:
@@ -141,7 +130,40 @@ def fit(
         rows = rows[~done]
         if not len(rows):
             break
-    return best, np.maximum(counts, 0)
+    unmet = np.flatnonzero(counts < 0)
+    if len(unmet):
+        best |= candidates.forced & (counts < 0)[candidates.row]
+        counts[unmet] = count(best, unmet)
+    _top_up(candidates, best, counts, target, count)
+    return best, counts
+
+
+def _top_up(
+    candidates: Candidates,
+    best: Flags,
+    counts: Ints,
+    target: Ints,
+    count: Callable[[Flags, Ints], Ints],
+) -> None:
+    """Where merging tokens left a gap, try further units one by one; `best`, `counts` in place."""
+    row, cost = candidates.row, candidates.cost
+    punctuation = candidates.owner != np.arange(len(row))
+    tried = best.copy()
+    for _ in range(_TRIES):
+        slack = target - counts
+        able = ~tried & (cost > 0) & (slack > tolerance(target))[row] & (cost <= slack[row] + 1)
+        able &= ~punctuation | best[candidates.owner]
+        unit = np.flatnonzero(able)
+        rows, first = np.unique(row[unit], return_index=True)
+        if not len(rows):
+            return
+        chosen = unit[first]
+        tried[chosen] = True
+        best[chosen] = True
+        now = count(best, rows)
+        fits = (now <= target[rows]) & (now > counts[rows])
+        best[chosen[~fits]] = False
+        counts[rows[fits]] = now[fits]
 
 
 def _running(row: Ints, cost: Ints) -> Ints:

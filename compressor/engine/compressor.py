@@ -3,23 +3,28 @@
 Data flows one way: texts -> batch (sub-words, words) -> windows -> P(keep) -> keep mask -> text.
 """
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engine.budget import fit, priorities, rank
+from compressor.engine.budget import fit, rank
+from compressor.engine.compression import Calibration, Compression
 from compressor.engine.document import Batch, build_batch
-from compressor.engine.protect import Protection
+from compressor.engine.options import (
+    Selection,
+    check_protection,
+    check_rates,
+    check_target,
+    check_texts,
+    check_threshold,
+)
 from compressor.engine.render import Gaps, collapse, render
 from compressor.engine.scorer import Scorer
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.engine.windows import cut_windows
-from compressor.errors import InputError
+from compressor.engine.word_scores import priorities, word_means
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -28,55 +33,6 @@ Floats = npt.NDArray[np.float32]
 _CHUNK_CHARACTERS = 2_000_000
 """Texts are taken together up to this size: bounded memory, full batches."""
 OVER_BUDGET = "force tokens alone exceed the budget: {} tokens kept, target {}"
-
-
-@dataclass(frozen=True, eq=False)
-class Compression:
-    """A compressed text.
-
-    text: the kept words; original_tokens, compressed_tokens: counted by the tokenizer that was
-    asked for; probabilities: float32 [len(words)], P(keep); note: why the budget could not be
-    met, or None.
-    """
-
-    text: str
-    original_tokens: int
-    compressed_tokens: int
-    probabilities: Floats = field(repr=False)
-    note: str | None
-    _words: Ints = field(repr=False)
-    _kept: Ints = field(repr=False)
-
-    @cached_property
-    def words(self) -> list[tuple[int, int]]:
-        """Character spans of all words and punctuation of the original, in order."""
-        return _pairs(self._words)
-
-    @cached_property
-    def kept(self) -> list[tuple[int, int]]:
-        """Character spans of the original that `text` is made of, in order."""
-        return _pairs(self._kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """One threshold on P(keep) for a corpus, and the rate that it achieves on the sample."""
-
-    threshold: float
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """Checked arguments of a call."""
-
-    rates: npt.NDArray[np.float64]
-    target_tokens: int | None
-    protection: Protection
-    force_reserve_digit: bool
-    drop_consecutive: bool
-    counter: TokenCounter | None
-    threshold: float | None
 
 
 class Compressor:
@@ -151,16 +107,15 @@ class Compressor:
         threshold: keep words of at least this P(keep), whatever the rate (see `calibrate`).
         Raises `ValueError` for values out of range.
         """
-        options = self._check(
-            texts,
-            rate,
-            target_tokens,
-            force_tokens,
-            force_reserve_digit,
-            drop_consecutive,
-            protect,
-            tokenizer,
-            threshold,
+        check_texts(texts)
+        options = Selection(
+            rates=check_rates(rate, len(texts)),
+            target_tokens=check_target(target_tokens),
+            protection=check_protection(force_tokens, protect),
+            force_reserve_digit=force_reserve_digit,
+            drop_consecutive=drop_consecutive,
+            counter=self._counter(tokenizer),
+            threshold=check_threshold(threshold),
         )
         results: list[Compression] = []
         for first, last in _chunks(texts):
@@ -183,16 +138,13 @@ class Compressor:
         LLMLingua-2, section 3.3 ("sample-wise dynamic compression ratio"): a dense text then gives
         less than a wordy one. The achieved rate is measured on the same texts.
         """
-        options = self._check(
-            texts,
-            rate,
-            None,
-            force_tokens,
-            force_reserve_digit,
-            drop_consecutive,
-            protect,
-            tokenizer,
-            None,
+        check_texts(texts)
+        options = Selection(
+            rates=check_rates(rate, len(texts)),
+            protection=check_protection(force_tokens, protect),
+            force_reserve_digit=force_reserve_digit,
+            drop_consecutive=drop_consecutive,
+            counter=self._counter(tokenizer),
         )
         parts = []
         for first, last in _chunks(texts):
@@ -208,46 +160,6 @@ class Compressor:
         )
         return Calibration(threshold, kept / total)
 
-    def _check(
-        self,
-        texts: Sequence[str],
-        rate: float | Sequence[float],
-        target_tokens: int | None,
-        force_tokens: Sequence[str],
-        force_reserve_digit: bool,
-        drop_consecutive: bool,
-        protect: Sequence[str],
-        tokenizer: str | None,
-        threshold: float | None,
-    ) -> _Options:
-        if isinstance(texts, str):
-            raise ValueError("texts: wants a list of texts, got one str")
-        for at, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise ValueError(f"texts[{at}]: wants str, got {type(text).__name__}")
-        for name, value in (("force_tokens", force_tokens), ("protect", protect)):
-            if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-                raise ValueError(f"{name}: wants a list of str, got {value!r}")
-        if "" in force_tokens:
-            raise ValueError("force_tokens: holds an empty string")
-        if target_tokens is not None and (
-            isinstance(target_tokens, bool)
-            or not isinstance(target_tokens, int | np.integer)
-            or target_tokens < 1
-        ):
-            raise ValueError(f"target_tokens: wants a whole number >= 1, got {target_tokens!r}")
-        if threshold is not None and not math.isfinite(threshold):
-            raise ValueError(f"threshold: wants a number, got {threshold!r}")
-        return _Options(
-            _rates(rate, len(texts)),
-            target_tokens,
-            Protection.of(force_tokens, protect),
-            force_reserve_digit,
-            drop_consecutive,
-            self._counter(tokenizer),
-            threshold,
-        )
-
     def _counter(self, name: str | None) -> TokenCounter | None:
         if name is None:
             return None
@@ -255,7 +167,7 @@ class Compressor:
             self._counters[name] = load_counter(name)
         return self._counters[name]
 
-    def _score(self, texts: Sequence[str], options: _Options) -> tuple[Batch, Floats]:
+    def _score(self, texts: Sequence[str], options: Selection) -> tuple[Batch, Floats]:
         """A batch and P(keep) of its units, float32 [u]."""
         batch = build_batch(
             texts,
@@ -268,7 +180,7 @@ class Compressor:
         return batch, word_means(batch, self._scorer.score(batch.subwords.ids, windows))
 
     def _compress_chunk(
-        self, texts: Sequence[str], options: _Options, part: slice
+        self, texts: Sequence[str], options: Selection, part: slice
     ) -> list[Compression]:
         batch, probability = self._score(texts, options)
         if options.target_tokens is None:
@@ -300,7 +212,7 @@ class Compressor:
         ]
 
     def _within_budget(
-        self, batch: Batch, probability: Floats, target: Ints, wanted: Flags, options: _Options
+        self, batch: Batch, probability: Floats, target: Ints, wanted: Flags, options: Selection
     ) -> tuple[Flags, Ints]:
         """Keep mask of units and true token counts of the records that don't stay whole."""
         candidates = rank(batch, priorities(batch, probability))
@@ -323,7 +235,7 @@ class Compressor:
         return mask_of(part), counts
 
     def _at_threshold(
-        self, batch: Batch, probability: Floats, threshold: float, options: _Options
+        self, batch: Batch, probability: Floats, threshold: float, options: Selection
     ) -> tuple[Flags, Ints]:
         keep = batch.forced | (priorities(batch, probability) >= threshold)
         if options.drop_consecutive:
@@ -331,25 +243,8 @@ class Compressor:
         texts = render(batch, Gaps.of(batch), keep, np.arange(len(batch)))
         return keep, self._count(texts, options)
 
-    def _count(self, texts: Sequence[str], options: _Options) -> Ints:
+    def _count(self, texts: Sequence[str], options: Selection) -> Ints:
         return (options.counter or self._tokenizer).count(texts)
-
-
-def word_means(batch: Batch, probability: Floats) -> Floats:
-    """Mean P(keep) of the sub-words that touch each unit, float32 [u]; 0 where there are none."""
-    start = (
-        np.maximum.accumulate(batch.subwords.start) if len(probability) else batch.subwords.start
-    )
-    end = np.maximum.accumulate(batch.subwords.end) if len(probability) else batch.subwords.end
-    low = np.searchsorted(end, batch.units.start, "right")
-    high = np.maximum(np.searchsorted(start, batch.units.end, "left"), low)
-    edges = np.stack([low, high], 1).ravel()
-    # reduceat sums each word apart: a running total would let rounding leak between texts.
-    sums = (
-        np.add.reduceat(np.append(probability, np.float32(0)), edges)[::2] if len(edges) else edges
-    )
-    size = high - low
-    return np.where(size > 0, sums / np.maximum(size, 1), 0).astype(np.float32)
 
 
 def _threshold(parts: Sequence[tuple[Batch, Any, Floats]], budget: int) -> float:
@@ -364,17 +259,6 @@ def _threshold(parts: Sequence[tuple[Batch, Any, Floats]], budget: int) -> float
     if fits == 0:
         return float(np.nextafter(np.float32(1), np.float32(2)))
     return float(priority[~forced][order[fits - 1]])
-
-
-def _rates(rate: float | Sequence[float], n: int) -> npt.NDArray[np.float64]:
-    rates = np.asarray(rate, dtype=np.float64)
-    if rates.ndim > 1 or (rates.ndim == 1 and len(rates) != n):
-        raise ValueError(f"rate: wants a number or one for each of the {n} texts")
-    rates = np.broadcast_to(rates, (n,))
-    if not np.all((rates > 0) & (rates <= 1)):
-        bad = rate if rates.ndim == 0 or n == 0 else rates[~((rates > 0) & (rates <= 1))][0]
-        raise ValueError(f"rate: wants 0 < rate <= 1, got {bad}")
-    return rates
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -398,8 +282,4 @@ def _rows(batch: Batch) -> Iterator[tuple[int, slice, Flags, Ints]]:
         yield row, at, word[at], spans[at]
 
 
-def _pairs(spans: Ints) -> list[tuple[int, int]]:
-    return [(start, end) for start, end in spans.tolist()]
-
-
-__all__ = ["Calibration", "Compression", "Compressor", "InputError"]
+__all__ = ["Calibration", "Compression", "Compressor"]

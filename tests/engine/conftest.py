@@ -21,6 +21,7 @@ CORPUS = [
     "日本語の文章には空白がありません。東京は大きい都市です。",
     "ภาษาไทยไม่มีช่องว่างระหว่างคำ สวัสดีครับ",
     "Привет, мир! Это предложение написано по-русски.",
+    "abcdefghijklmnopqrstuvwxyz_zyxwvutsrqponmlkjihgfedcba 0123456789 9876543210",
     "def parse_line(text: str) -> list[int]: return [int(x) for x in text.split(',')]",
 ] * 4
 
