@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float32]
 
 _CHUNK_CHARACTERS = 2_000_000
 """Texts are taken together up to this size: bounded memory, full batches."""
+_CALIBRATIONS = 4
 OVER_BUDGET = "force tokens alone exceed the budget: {} tokens kept, target {}"
 
 
@@ -146,19 +147,23 @@ class Compressor:
             drop_consecutive=drop_consecutive,
             counter=self._counter(tokenizer),
         )
-        parts = []
+        parts: list[tuple[Batch, Floats]] = []
         for first, last in _chunks(texts):
-            batch, probability = self._score(texts[first:last], options)
-            parts.append((batch, rank(batch, priorities(batch, probability)), probability))
-        total = sum(int(batch.tokens.sum()) for batch, _, _ in parts)
+            parts.append(self._score(texts[first:last], options))
+        total = sum(int(batch.tokens.sum()) for batch, _ in parts)
         if total == 0:
             return Calibration(0.0, 1.0)
-        threshold = _threshold(parts, round(rate * total))
-        kept = sum(
-            int(self._at_threshold(batch, probability, threshold, options)[1].sum())
-            for batch, _, probability in parts
-        )
-        return Calibration(threshold, kept / total)
+        found: list[Calibration] = []
+        budget = rate * total
+        for _ in range(_CALIBRATIONS):  # tokens merge or part where words go, so count and correct
+            threshold = _threshold(parts, round(budget))
+            kept = sum(
+                int(self._at_threshold(batch, probability, threshold, options)[1].sum())
+                for batch, probability in parts
+            )
+            found.append(Calibration(threshold, kept / total))
+            budget += rate * total - kept
+        return min(found, key=lambda one: abs(one.rate - rate))
 
     def _counter(self, name: str | None) -> TokenCounter | None:
         if name is None:
@@ -247,11 +252,11 @@ class Compressor:
         return (options.counter or self._tokenizer).count(texts)
 
 
-def _threshold(parts: Sequence[tuple[Batch, Any, Floats]], budget: int) -> float:
+def _threshold(parts: Sequence[tuple[Batch, Floats]], budget: int) -> float:
     """The lowest priority that still fits when units of all texts are taken by falling priority."""
-    priority = np.concatenate([priorities(batch, probability) for batch, _, probability in parts])
-    cost = np.concatenate([batch.cost for batch, _, _ in parts])
-    forced = np.concatenate([batch.forced for batch, _, _ in parts])
+    priority = np.concatenate([priorities(batch, probability) for batch, probability in parts])
+    cost = np.concatenate([batch.cost for batch, _ in parts])
+    forced = np.concatenate([batch.forced for batch, _ in parts])
     left = budget - int(cost[forced].sum())
     order = np.argsort(-priority[~forced], kind="stable")
     running = np.cumsum(cost[~forced][order])
