@@ -53,9 +53,7 @@ class ModelSection(Section):
         min_length=1,
         description='"default" (shipped), a local directory, a hub id, or an s3:// directory',
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="auto | cpu | cuda"
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto | cpu | cuda")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto | float32 | bfloat16 | float16"
     )
@@ -81,9 +79,7 @@ class CompressionSection(Section):
     force_tokens: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list, description="words or characters that are always kept"
     )
-    force_reserve_digit: bool = Field(
-        default=False, description="every word with a digit is kept"
-    )
+    force_reserve_digit: bool = Field(default=False, description="every word with a digit is kept")
     drop_consecutive: bool = Field(
         default=False, description="runs of the same force token collapse to one"
     )
@@ -107,10 +103,14 @@ class CompressionSection(Section):
 
     @model_validator(mode="after")
     def _scope_has_a_rate(self) -> Self:
-        if self.scope == "corpus" and self.target_tokens is not None:
+        per_record = {"target_tokens": self.target_tokens, "rate_column": self.rate_column}
+        given = [f"compression.{key}" for key, value in per_record.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; unset one of them")
+        if self.scope == "corpus" and given:
             raise ValueError(
-                "compression.target_tokens is per record and has no meaning with "
-                "compression.scope=corpus; unset one of them"
+                f"{given[0]} is per record and has no meaning with compression.scope=corpus; "
+                "unset one of them"
             )
         return self
 

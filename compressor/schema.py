@@ -138,8 +138,8 @@ def _explain(schema: type[Section], error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if first["type"] == "missing":
         return f"{key}: is required"
-    if not key:
-        return message
+    if not key or (first["type"] == "value_error" and isinstance(first["input"], dict)):
+        return message  # of several keys together; it names them
     return f"{key}: {message} (got {first['input']!r})"
 
 

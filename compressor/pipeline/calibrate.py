@@ -6,7 +6,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from compressor.config import CompressionSection
-from compressor.corpus.plan import Plan, Shard
+from compressor.corpus.plan import Plan, Shard, read_units
 from compressor.corpus.read import read_shards
 from compressor.corpus.storage import Storage
 from compressor.pipeline.replica import ModelSpec, load
@@ -57,10 +57,10 @@ def sample(
 ) -> list[str]:
     """The same texts for the same plan: rows at equal distances from each of the shards."""
     texts: list[str] = []
-    for shard in shards:
-        (table,) = read_shards(storage, [shard], schema, names)
-        for name in names:
-            texts += spread(_usable(table.column(name)), SAMPLE_ROWS // len(shards))
+    for unit in read_units(shards):
+        for table in read_shards(storage, unit, schema, names):
+            for name in names:
+                texts += spread(_usable(table.column(name)), SAMPLE_ROWS // len(shards))
     return texts
 
 

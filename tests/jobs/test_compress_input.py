@@ -70,6 +70,25 @@ def test_settings(refused: Any, setting: str, line: str) -> None:
     assert line in refused(setting)
 
 
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            ["compression.target_tokens=9", "compression.rate_column=n"],
+            "error: compression.target_tokens and compression.rate_column exclude each other; "
+            "unset one of them\n",
+        ),
+        (
+            ["compression.scope=corpus", "compression.rate_column=n"],
+            "error: compression.rate_column is per record and has no meaning with "
+            "compression.scope=corpus; unset one of them\n",
+        ),
+    ],
+)
+def test_settings_that_exclude_each_other(refused: Any, settings: list[str], line: str) -> None:
+    assert refused(*settings) == line
+
+
 def test_no_parquet_there(refused: Any, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
