@@ -59,7 +59,11 @@ def run(config: CompressConfig) -> Outcome:
     elif missing:
         from compressor.pipeline.flow import compress_shards  # the first need for Ray
 
-        threshold, fresh = compress_shards(config, source, target, plan, missing, threshold)
+        try:
+            threshold, fresh = compress_shards(config, source, target, plan, missing, threshold)
+        except BaseException:
+            target.clear_scratch()
+            raise
     _check_complete(target, plan)
     summary = write_summary(
         target,

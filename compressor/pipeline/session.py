@@ -3,8 +3,10 @@
 import copy
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -42,7 +44,8 @@ def session(address: str | None) -> Iterator[list[Node]]:
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         _start(address)
         try:
-            yield _nodes()
+            with _terminable():
+                yield _nodes()
         finally:
             ray.shutdown()
 
@@ -62,6 +65,19 @@ def _start(address: str | None) -> None:
     except (OSError, ValueError) as error:
         message = str(error).splitlines()[0]
         raise InputError(f"cluster.address: {address}: can't be joined: {message}") from error
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the job as Ctrl-C does; Ray would answer with a stack dump and an abort."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _check_reachable(address: str | None) -> None:

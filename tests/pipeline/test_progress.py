@@ -1,6 +1,9 @@
 """The progress line says what a person waits for."""
 
-from compressor.pipeline.progress import Progress, Tally
+import io
+import time
+
+from compressor.pipeline.progress import Progress, Tally, shown, start_tally
 
 
 def test_line_in_full() -> None:
@@ -25,3 +28,18 @@ def test_a_retried_shard_counts_once() -> None:
     tally.add(0, one)
     tally.add(1, one)
     assert tally.sums() == (4, 20, 10)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_line_is_redrawn_on_a_terminal_and_gone_at_the_end(ray_session: None) -> None:
+    tally, stream = start_tally(), Terminal()
+    tally.add.remote(0, {"rows": 2, "original_tokens": 10, "compressed_tokens": 5})
+    with shown(tally, total=4, before=0, stream=stream):
+        time.sleep(2.5)
+    assert "\r\x1b[2K2/4 rows (50%)" in stream.getvalue()
+    assert stream.getvalue().endswith("\r\x1b[2K")
+    assert "\n" not in stream.getvalue()
