@@ -4,6 +4,7 @@ One table for all of Unicode, so that a whole batch of text is classified by one
 """
 
 import functools
+import string
 import unicodedata
 
 import numpy as np
@@ -59,7 +60,7 @@ def class_table() -> npt.NDArray[np.uint8]:
         part[part == LETTER] = IDEOGRAPH
     table[0xE0000:0xE0200] = MARK
     table[_SKIN_TONES.start : _SKIN_TONES.stop] = MARK
-    table[[ord(char) for char in "`|~^"]] = PUNCTUATION
+    table[[ord(char) for char in string.punctuation if char not in "_([{"]] = PUNCTUATION
     table[[code for code in range(0x3001) if chr(code).isspace()]] = SPACE
     return table
 

@@ -209,18 +209,16 @@ def _owners(
     forward = opening | after_opening
     line_previous = has_previous & (line[previous] == line)
     line_following = has_following & (line[following_or_self] == line)
-    owner: Ints = np.select(
-        [
-            ~punctuation,
-            forward & glued_following,
-            glued_previous,
-            glued_following,
-            line_previous,
-            line_following,
-            has_previous,
-            has_following,
-        ],
-        [here, following, previous, following, previous, following, previous, following],
-        here,
-    )
+    cases = [
+        (~punctuation, here),
+        (forward & glued_following, following),
+        (glued_previous, previous),
+        (glued_following, following),
+        (opening & line_following, following),
+        (line_previous, previous),
+        (line_following, following),
+        (has_previous, previous),
+        (has_following, following),
+    ]
+    owner: Ints = np.select([when for when, _ in cases], [which for _, which in cases], here)
     return owner

@@ -84,6 +84,8 @@ def test_a_numbers_parts_are_kept_or_dropped_together(bert: Compressor) -> None:
         ("one . two", ".", "one"),
         ("- item", "-", "item"),
         ('say "no" now', '"', "no"),
+        ("one ( two ) three", "(", "two"),
+        ("let x=y now", "=", "x"),
     ],
 )
 def test_punctuation_goes_with_its_word(bert: Compressor, text: str, mark: str, owner: str) -> None:
