@@ -142,7 +142,7 @@ def _every_type() -> Any:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={"made by": "hand"}))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def compress(tiny_model: Path, ray_session: None) -> Any:
     """Run the job in this process with `section.key=value` settings; gives its summary."""
 
