@@ -49,10 +49,22 @@ class LabelSection(Section):
     )
 
 
+class Member(Section):
+    """What one of several runs does otherwise than `training` says; null = as there."""
+
+    seed: int | None = None
+    epochs: int | None = Field(default=None, ge=1)
+    batch_tokens: int | None = Field(default=None, ge=16)
+    learning_rate: float | None = Field(default=None, gt=0)
+
+
 class TrainingSection(Section):
-    seeds: list[int] = Field(
-        default=[1], min_length=1, description="one run each; their weights are averaged"
+    members: list[Member] = Field(
+        default=[],
+        description="runs whose weights are averaged: their seed, epochs, batch_tokens, "
+        "learning_rate; [] = one run",
     )
+    seed: int = Field(default=1, description="of dropout and of the order of passages")
     epochs: int = Field(default=3, ge=1, description="passes over the training passages")
     batch_tokens: int = Field(default=3000, ge=16, description="sub-words (padded) in one step")
     long_share: Share = Field(
@@ -108,9 +120,21 @@ class TrainConfig(Section):
         ):
             if not value:
                 raise ValueError(f"{key}: is required")
-        if self.training.batch_tokens < self.model.max_window_tokens + 2:
-            raise ValueError(
-                "training.batch_tokens: must hold one window "
-                f"(model.max_window_tokens + 2 = {self.model.max_window_tokens + 2})"
-            )
+        least = self.model.max_window_tokens + 2
+        for run in self.runs():
+            if run.training.batch_tokens < least:
+                raise ValueError(
+                    "training.batch_tokens: must hold one window "
+                    f"(model.max_window_tokens + 2 = {least})"
+                )
         return self
+
+    def runs(self) -> list[Self]:
+        """This configuration as each of its members has it, without members."""
+        changes = [member.model_dump(exclude_none=True) for member in self.training.members]
+        return [
+            self.model_copy(
+                update={"training": self.training.model_copy(update={"members": [], **change})}
+            )
+            for change in changes or [{}]
+        ]

@@ -1,4 +1,4 @@
-"""The job from end to end: data, one run for each seed, the mean of their weights, the folder."""
+"""The job from end to end: data, one run or several, the mean of their weights, the folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +46,9 @@ def run(config: TrainConfig, say: Callable[[str], None] = print) -> dict[str, An
     work = Path(config.output.work)
     members: list[Weights] = []
     seconds = 0.0
-    for seed in config.training.seeds:
+    for number, settings in enumerate(config.runs(), start=1):
         model, _ = load_base(config.model, seed=_HEAD_SEED)
-        finished = train(model, task, config, seed=seed, folder=work / f"seed-{seed}", say=say)
+        finished = train(model, task, settings, folder=work / f"run-{number}", say=say)
         members.append(finished.best)
         seconds += finished.seconds
     weights = mean_weights(members)
@@ -56,7 +56,7 @@ def run(config: TrainConfig, say: Callable[[str], None] = print) -> dict[str, An
     metrics = heldout_metrics(model, task, config)
     result = {
         "step": 0,
-        "seeds": config.training.seeds,
+        "runs": len(members),
         "heldout": ids_hash(heldout),
         "seconds": round(seconds, 1),
         **metrics,

@@ -61,7 +61,6 @@ def train(
     task: Task,
     config: TrainConfig,
     *,
-    seed: int,
     folder: Path,
     say: Callable[[str], None] = lambda _: None,
     stop_after: int | None = None,
@@ -74,11 +73,11 @@ def train(
     `FloatingPointError` when the loss is no number.
     """
     settings = config.training
-    plans = [_plan(task, config, seed, epoch) for epoch in range(settings.epochs)]
+    plans = [_plan(task, config, epoch) for epoch in range(settings.epochs)]
     ends = np.cumsum([len(plan) for plan in plans]).tolist()
-    run = _start(model, config, seed, folder)
+    run = _start(model, config, folder)
     if run.step:
-        say(f"seed {seed}: going on after step {run.step} of {ends[-1]}")
+        say(f"{folder.name}: going on after step {run.step} of {ends[-1]}")
     model.train()
     stop = math.inf if stop_after is None else run.step + stop_after
     losses: list[float] = []
@@ -93,21 +92,21 @@ def train(
         if at_end or run.step % config.output.checkpoint_steps == 0:
             now = time.perf_counter()
             run.seconds, began = run.seconds + now - began, now
-            row = {"seed": seed, "epoch": epoch + 1, "step": run.step, "of": ends[-1]}
+            row = {"run": folder.name, "epoch": epoch + 1, "step": run.step, "of": ends[-1]}
             row |= {"loss": float(np.mean(losses)), "seconds": round(run.seconds, 1)}
             losses = []
             if at_end:
                 row |= _evaluate(run, task, config)
             append_line(folder / "metrics.jsonl", row)
             say("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
-            _save(run, config, seed, folder)
+            _save(run, config, folder)
     return run
 
 
-def _plan(task: Task, config: TrainConfig, seed: int, epoch: int) -> list[list[Window]]:
+def _plan(task: Task, config: TrainConfig, epoch: int) -> list[list[Window]]:
     return plan_epoch(
         [len(example) for example in task.training],
-        seed=seed,
+        seed=config.training.seed,
         epoch=epoch,
         batch_tokens=config.training.batch_tokens,
         window_tokens=config.model.max_window_tokens,
@@ -165,16 +164,16 @@ def heldout_metrics(model: torch.nn.Module, task: Task, config: TrainConfig) -> 
     return rank_metrics(np.concatenate(logits), grades)
 
 
-def _start(model: torch.nn.Module, config: TrainConfig, seed: int, folder: Path) -> Run:
+def _start(model: torch.nn.Module, config: TrainConfig, folder: Path) -> Run:
     settings = config.training
     run = Run(model, make_optimiser(model, settings), None, {}, {})
     folder.mkdir(parents=True, exist_ok=True)
     state = checkpoint.load(folder)
     if state is None:
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         run.average = copy_weights(model) if settings.average_decay else None
     else:
-        _check_settings(state["settings"], _settings(config, seed), folder)
+        _check_settings(state["settings"], _settings(config), folder)
         model.load_state_dict(state["model"])
         run.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["generator"])
@@ -186,9 +185,9 @@ def _start(model: torch.nn.Module, config: TrainConfig, seed: int, folder: Path)
     return run
 
 
-def _save(run: Run, config: TrainConfig, seed: int, folder: Path) -> None:
+def _save(run: Run, config: TrainConfig, folder: Path) -> None:
     state = {
-        "settings": _settings(config, seed),
+        "settings": _settings(config),
         "model": run.model.state_dict(),
         "optimiser": run.optimiser.state_dict(),
         "generator": torch.get_rng_state(),
@@ -201,11 +200,10 @@ def _save(run: Run, config: TrainConfig, seed: int, folder: Path) -> None:
     checkpoint.save(folder, run.step, state)
 
 
-def _settings(config: TrainConfig, seed: int) -> dict[str, Any]:
+def _settings(config: TrainConfig) -> dict[str, Any]:
     """What the weights depend on; where they are written and on how many threads may change."""
-    dumped = config.model_dump(exclude={"output": True, "training": {"seeds", "threads"}})
-    flat = {f"{part}.{key}": value for part, keys in dumped.items() for key, value in keys.items()}
-    return flat | {"seed": seed}
+    dumped = config.model_dump(exclude={"output": True, "training": {"members", "threads"}})
+    return {f"{part}.{key}": value for part, keys in dumped.items() for key, value in keys.items()}
 
 
 def _check_settings(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

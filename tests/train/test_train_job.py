@@ -26,7 +26,9 @@ def arguments(base: Path, data: Path, folder: Path, *more: str) -> list[str]:
 
 
 def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path: Path):
-    done = CliRunner().invoke(main, arguments(base, data, tmp_path, "training.seeds=[3,4]"))
+    done = CliRunner().invoke(
+        main, arguments(base, data, tmp_path, "training.members=[{seed: 3}, {epochs: 2}]")
+    )
     assert done.exit_code == 0, done.output
     folder = tmp_path / "model"
     config = json.loads((folder / "config.json").read_text())
@@ -43,7 +45,7 @@ def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path:
     encoded = tokenizer("The bridge over the river. " * 3, return_tensors="pt")
     assert model(**encoded).logits.shape == (1, encoded["input_ids"].shape[1], 1)
     lines = (tmp_path / "work" / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[-1])["seeds"] == [3, 4]
+    assert json.loads(lines[-1])["runs"] == 2
     assert 0 <= json.loads(lines[-1])["auc_half"] <= 1
 
 
@@ -66,6 +68,8 @@ def test_a_finished_job_run_again_writes_the_same_weights(base: Path, data: Path
         ("model.base=/no/such/folder", "model.base: '/no/such/folder' can't be loaded"),
         ("model.max_window_tokens=200", "exceed the 128 positions"),
         ("training.epoch=2", "did you mean training.epochs"),
+        ("training.members=[{batch_tokens: 20}]", "must hold one window"),
+        ("training.members=[{sed: 1}]", "training.members.0.sed"),
         ("training.batch_tokens=20", "must hold one window"),
         ("output.path=null", "output.path"),
     ],
