@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 import regex
 from pydantic import Field, field_validator, model_validator
 
-from compressor.schema import Section
+from compressor.schema import Section, require
 
 Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Auto = Literal["auto"]
@@ -151,7 +151,5 @@ class CompressConfig(Section):
 
     @model_validator(mode="after")
     def _paths(self) -> Self:
-        for section in ("input", "output"):
-            if not getattr(self, section).path:
-                raise ValueError(f"{section}.path: is required")
+        require(input=self.input, output=self.output)
         return self

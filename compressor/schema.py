@@ -39,6 +39,13 @@ def load(schema: type[Config], path: str | None, overrides: Sequence[str] = ()) 
         raise InputError(_explain(schema, error)) from None
 
 
+def require(**sections: Section) -> None:
+    """Refuse sections whose `path` is empty: `require(input=config.input)` names `input.path`."""
+    for name, section in sections.items():
+        if not getattr(section, "path", None):
+            raise ValueError(f"{name}.path: is required")
+
+
 def describe(schema: type[Section], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
     """Yield (dotted key, default, help) for every key of a schema, in the order of declaration."""
     for name, field in schema.model_fields.items():

@@ -27,7 +27,7 @@ from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.report.align import kept_spans
 from compressor.report.strike import Record
-from compressor.schema import Section
+from compressor.schema import Section, require
 
 ID = "id"  # shown beside the row's number where the dataset has such a column
 NO_TEXT = "no text"
@@ -47,8 +47,7 @@ class InspectConfig(Section):
 
     @model_validator(mode="after")
     def _path(self) -> Self:
-        if not self.input.path:
-            raise ValueError("input.path: is required")
+        require(input=self.input)
         return self
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from compressor.schema import Section
+from compressor.schema import Section, require
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -13,6 +13,10 @@ class DataSection(Section):
     path: str = Field(
         default="",
         description="teacher compressions, JSON lines (.gz): id, domain, text, half, quarter",
+    )
+    also: list[str] = Field(
+        default_factory=list,
+        description="more files of the same form; all of it is trained on, none held out",
     )
     heldout_passages: int = Field(
         default=100, ge=1, description="passages kept out of training, spread over the domains"
@@ -113,13 +117,9 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        for key, value in (
-            ("data.path", self.data.path),
-            ("output.path", self.output.path),
-            ("output.work", self.output.work),
-        ):
-            if not value:
-                raise ValueError(f"{key}: is required")
+        require(data=self.data, output=self.output)
+        if not self.output.work:
+            raise ValueError("output.work: is required")
         least = self.model.max_window_tokens + 2
         for run in self.runs():
             if run.training.batch_tokens < least:

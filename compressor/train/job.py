@@ -32,6 +32,9 @@ def run(config: TrainConfig, say: Callable[[str], None] = print) -> dict[str, An
     training, heldout = split_heldout(
         passages, config.data.heldout_passages, seed=config.data.heldout_seed
     )
+    held = {passage.text for passage in heldout}
+    for path in config.data.also:
+        training += [passage for passage in read_passages(path) if passage.text not in held]
     say(f"{len(training)} passages to train on, {len(heldout)} held out (ids {ids_hash(heldout)})")
     model, tokenizer = load_base(config.model, seed=_HEAD_SEED)
     first, last, padding = special_ids(tokenizer)

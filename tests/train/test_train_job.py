@@ -49,6 +49,20 @@ def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path:
     assert 0 <= json.loads(lines[-1])["auc_half"] <= 1
 
 
+def test_more_files_are_all_trained_on(base: Path, data: Path, tmp_path: Path):
+    plain = CliRunner().invoke(main, arguments(base, data, tmp_path / "plain"))
+    before, held = [int(word) for word in plain.output.split() if word.isdigit()][:2]
+    row = {"id": "more-1", "domain": "docs", "text": "One more text.", "half": "more text."}
+    (tmp_path / "more.jsonl").write_text(
+        json.dumps({**row, "quarter": "text."}) + "\n" + data.read_text().splitlines()[0]
+    )
+    also = f"data.also=[{tmp_path / 'more.jsonl'}]"
+    done = CliRunner().invoke(main, arguments(base, data, tmp_path / "also", also))
+    assert done.exit_code == 0, done.output
+    assert f"{before + 1} passages" in done.output or f"{before + 2} passages" in done.output
+    assert f"{held} held out" in done.output
+
+
 def test_a_finished_job_run_again_writes_the_same_weights(base: Path, data: Path, tmp_path: Path):
     for _ in range(2):
         done = CliRunner().invoke(main, arguments(base, data, tmp_path))
