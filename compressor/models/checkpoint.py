@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from compressor.engine.memory import keep_freed_memory
 from compressor.engine.scorer import ModelInput
 from compressor.errors import InputError
 
@@ -42,6 +43,8 @@ class Checkpoint:
 def load_checkpoint(folder: Path, name: str, *, device: str, dtype: str) -> Checkpoint:
     """Load from a folder; `name` is what the user called it. Raises `InputError`."""
     place = choose_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     precision, _ = choose_dtype(dtype, place)
     tokenizer = load_tokenizer(folder)
     model = _load_model(folder, name, precision).to(place).eval()

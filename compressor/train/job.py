@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
+from compressor.engine.memory import keep_freed_memory
 from compressor.train.config import TrainConfig
 from compressor.train.examples import cut, encode
 from compressor.train.export import export, load_base, special_ids
 from compressor.train.loop import Task, heldout_metrics, train
-from compressor.train.memory import keep_freed_memory
 from compressor.train.metrics import append_line
 from compressor.train.optimiser import Weights, mean_weights
 from compressor.train.passages import ids_hash, read_passages, split_heldout

@@ -6,7 +6,7 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from compressor.train import memory
+from compressor.engine import memory
 from jobs.train import main
 
 

@@ -1,7 +1,7 @@
-"""Keep freed memory in the process: a training step frees and asks for the same gigabyte again.
+"""Keep freed memory in the process: each batch frees and asks for the same large blocks again.
 
 glibc gives large blocks back to the kernel at once, and on virtual machines taking them anew (page
-faults) was measured at 10 to 50 % of a training step on CPUs.
+faults) was measured at about 10 % of the engine's time on a CPU, and more of a training step's.
 """
 
 import ctypes
