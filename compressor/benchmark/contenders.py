@@ -2,12 +2,13 @@
 
 The engine in the configured precision and in float32; the package `llmlingua` (0.2.2), all texts in
 one call and one call a text; and a plain transformers pipeline, which only scores tokens. All run
-the same weights in the same process on the same threads.
+the same weights on the same threads.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from compressor.benchmark.config import BenchmarkConfig
@@ -30,24 +31,28 @@ class Skipped:
     reason: str
 
 
-def load_contenders(
-    config: BenchmarkConfig, engine: Compressor, checkpoint: str, scratch: Path
-) -> list[Contender | Skipped]:
-    """Load everything that `benchmark.contenders` asks for; what can't be loaded says why."""
-    _quiet()
+def wanted_loads(
+    config: BenchmarkConfig, device: str, checkpoint: str, scratch: Path
+) -> list[partial[Contender | Skipped]]:
+    """What loads each of `benchmark.contenders`, the engine first; to be called where it runs."""
     wanted = list(dict.fromkeys(["engine", *config.benchmark.contenders]))
-    rate, device = config.compression.rate, engine.device
     copy = ""
     if any(not name.startswith("engine") for name in wanted):
         copy = str(write_two_label_copy(checkpoint, scratch))
-    load: dict[str, Callable[[], Contender | Skipped]] = {
-        "engine": lambda: _engine("engine", engine, rate),
-        "engine-float32": lambda: _engine("engine-float32", _in_float32(config), rate),
-        "llmlingua-list": lambda: _llmlingua("llmlingua-list", copy, device, rate),
-        "llmlingua-single": lambda: _llmlingua("llmlingua-single", copy, device, rate),
-        "transformers-pipeline": lambda: _pipeline(copy, device, config.benchmark.batch_size),
-    }
-    return [load[name]() for name in wanted]
+    return [partial(load_contender, name, config, device, copy) for name in wanted]
+
+
+def load_contender(
+    name: str, config: BenchmarkConfig, device: str, copy: str
+) -> Contender | Skipped:
+    """Load one contender; what can't be loaded says why. `copy`: the two-label checkpoint."""
+    _quiet()
+    rate = config.compression.rate
+    if name.startswith("engine"):
+        return _engine(name, config, rate)
+    if name.startswith("llmlingua"):
+        return _llmlingua(name, copy, device, rate)
+    return _pipeline(copy, device, config.benchmark.batch_size)
 
 
 def _quiet() -> None:
@@ -58,20 +63,17 @@ def _quiet() -> None:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _engine(name: str, engine: Compressor, rate: float) -> Contender:
+def _engine(name: str, config: BenchmarkConfig, rate: float) -> Contender:
+    engine = Compressor.from_pretrained(
+        config.model.name,
+        device=config.model.device,
+        dtype="float32" if name == "engine-float32" else config.model.dtype,
+        max_batch_tokens=config.model.max_batch_tokens,
+    )
     return Contender(
         name,
         f"this project, {engine.dtype}, compressed texts",
         lambda texts: engine.compress(texts, rate),
-    )
-
-
-def _in_float32(config: BenchmarkConfig) -> Compressor:
-    return Compressor.from_pretrained(
-        config.model.name,
-        device=config.model.device,
-        dtype="float32",
-        max_batch_tokens=config.model.max_batch_tokens,
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from compressor.benchmark.apart import started
 from compressor.benchmark.config import BenchmarkConfig
-from compressor.benchmark.contenders import Contender, Skipped, load_contenders
+from compressor.benchmark.contenders import Contender, Skipped, wanted_loads
 from compressor.benchmark.rayjob import time_job
 from compressor.benchmark.rounds import time_rounds
 from compressor.benchmark.summary import summary
@@ -38,17 +39,18 @@ def measure(config: BenchmarkConfig, say: Callable[[str], None]) -> dict[str, An
     }
     say(f"{len(texts):,} texts, {tokens:,} tokens, engine on {setup['engine_ran_on']}")
     with tempfile.TemporaryDirectory() as scratch:
-        loaded = load_contenders(config, engine, str(resolve(config.model.name)), Path(scratch))
-        skipped = [peer for peer in loaded if isinstance(peer, Skipped)]
-        for peer in skipped:
-            say(f"skipped: {peer.name}: {peer.reason}")
-        timings = time_rounds(
-            [peer for peer in loaded if isinstance(peer, Contender)],
-            texts,
-            tokens=tokens,
-            rounds=settings.rounds,
-            say=say,
-        )
+        checkpoint = str(resolve(config.model.name))
+        with started(wanted_loads(config, engine.device, checkpoint, Path(scratch))) as loaded:
+            skipped = [peer for peer in loaded if isinstance(peer, Skipped)]
+            for peer in skipped:
+                say(f"skipped: {peer.name}: {peer.reason}")
+            timings = time_rounds(
+                [peer for peer in loaded if isinstance(peer, Contender)],
+                texts,
+                tokens=tokens,
+                rounds=settings.rounds,
+                say=say,
+            )
         job = (
             time_job(config, texts, tokens=tokens, scratch=Path(scratch), say=say)
             if settings.job
