@@ -158,7 +158,11 @@ class Compressor:
         for _ in range(_CALIBRATIONS):  # tokens merge or part where words go, so count and correct
             threshold = _threshold(parts, round(budget))
             kept = sum(
-                int(self._at_threshold(batch, probability, threshold, options)[1].sum())
+                int(
+                    self._at_threshold(batch, Gaps.of(batch), probability, threshold, options)[
+                        1
+                    ].sum()
+                )
                 for batch, probability in parts
             )
             found.append(Calibration(threshold, kept / total))
@@ -188,6 +192,7 @@ class Compressor:
         self, texts: Sequence[str], options: Selection, part: slice
     ) -> list[Compression]:
         batch, probability = self._score(texts, options)
+        gaps = Gaps.of(batch)
         if options.target_tokens is None:
             wanted = np.round(options.rates[part] * batch.tokens).astype(np.int64)
             target = np.maximum(1, wanted)
@@ -195,12 +200,12 @@ class Compressor:
             target = np.full(len(texts), options.target_tokens, np.int64)
         whole = target >= batch.tokens
         if options.threshold is None:
-            keep, counts = self._within_budget(batch, probability, target, ~whole, options)
+            keep, counts = self._within_budget(batch, gaps, probability, target, ~whole, options)
         else:
             whole = options.rates[part] >= 1
-            keep, counts = self._at_threshold(batch, probability, options.threshold, options)
+            keep, counts = self._at_threshold(batch, gaps, probability, options.threshold, options)
         keep |= whole[batch.row]
-        rendered = render(batch, Gaps.of(batch), keep, np.arange(len(batch)))
+        rendered = render(batch, gaps, keep, np.arange(len(batch)))
         compressed = np.where(whole, batch.tokens, counts)
         over = ~whole & (compressed > target) & (options.threshold is None)
         return [
@@ -217,11 +222,17 @@ class Compressor:
         ]
 
     def _within_budget(
-        self, batch: Batch, probability: Floats, target: Ints, wanted: Flags, options: Selection
+        self,
+        batch: Batch,
+        gaps: Gaps,
+        probability: Floats,
+        target: Ints,
+        wanted: Flags,
+        options: Selection,
     ) -> tuple[Flags, Ints]:
         """Keep mask of units and true token counts of the records that don't stay whole."""
         candidates = rank(batch, priorities(batch, probability))
-        gaps, rows = Gaps.of(batch), np.flatnonzero(wanted)
+        rows = np.flatnonzero(wanted)
         keep, counts = np.zeros(len(batch.row), bool), np.zeros(len(batch), np.int64)
         some = candidates.only(rows)
         if not len(rows):
@@ -240,12 +251,12 @@ class Compressor:
         return mask_of(part), counts
 
     def _at_threshold(
-        self, batch: Batch, probability: Floats, threshold: float, options: Selection
+        self, batch: Batch, gaps: Gaps, probability: Floats, threshold: float, options: Selection
     ) -> tuple[Flags, Ints]:
         keep = batch.forced | (priorities(batch, probability) >= threshold)
         if options.drop_consecutive:
             keep = collapse(batch, keep)
-        texts = render(batch, Gaps.of(batch), keep, np.arange(len(batch)))
+        texts = render(batch, gaps, keep, np.arange(len(batch)))
         return keep, self._count(texts, options)
 
     def _count(self, texts: Sequence[str], options: Selection) -> Ints:
