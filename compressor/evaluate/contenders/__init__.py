@@ -1,0 +1,1 @@
+"""What is compared: each contender cuts the same texts to the same budget."""
