@@ -14,16 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import regex
+
+from compressor.distill.words import Word, split_words
 
 Ints = npt.NDArray[np.int64]
 
 IN_QUARTER, IN_HALF, DROPPED = 1.0, 0.5, 0.0
-
-# A run of word characters, or one character that is neither word nor blank. Scripts that write
-# without spaces give one word per character, so a teacher that separates words there still aligns.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = regex.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]", regex.V1)
 
 # Worth of what two words in a row can share; a matched word is worth more than all of it together.
 _NEIGHBOURS, _GLUED, _ACROSS_MARK, _SAME_CASE = 40, 20, 30, 5
@@ -44,38 +40,22 @@ class Annotation:
     unmatched: int
 
 
-def annotate(text: str, half: str, quarter: str) -> Annotation:
+def annotate(text: str, half: str, quarter: str | None) -> Annotation:
     """Label every word of `text` by where the teacher kept it.
 
     `quarter` is aligned within what was kept for `half`, so the labels are nested by construction.
+    Without it, `half` is the only level: 1.0 kept, 0.0 dropped.
     """
     words = split_words(text)
-    in_half, lost_half = align(words, split_words(half))
-    in_quarter, lost_quarter = align([words[i] for i in in_half], split_words(quarter))
     labels = np.full(len(words), DROPPED, np.float32)
-    labels[in_half] = IN_HALF
-    labels[in_half[in_quarter]] = IN_QUARTER
+    in_half, unmatched = align(words, split_words(half))
+    labels[in_half] = IN_QUARTER if quarter is None else IN_HALF
+    if quarter is not None:
+        in_quarter, invented = align([words[i] for i in in_half], split_words(quarter))
+        labels[in_half[in_quarter]] = IN_QUARTER
+        unmatched += invented
     spans = np.array([(w.start, w.start + len(w.text)) for w in words], np.int64).reshape(-1, 2)
-    return Annotation(spans, labels, lost_half + lost_quarter)
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word or mark: its text, first character offset, and whether no blank stands before it."""
-
-    text: str
-    start: int
-    glued: bool
-
-
-def split_words(text: str) -> list[Word]:
-    """Words and single punctuation marks of `text`, in order."""
-    words: list[Word] = []
-    end = -1
-    for match in _WORD.finditer(text):
-        words.append(Word(match.group(), match.start(), match.start() == end))
-        end = match.end()
-    return words
+    return Annotation(spans, labels, unmatched)
 
 
 def align(source: Sequence[Word], kept: Sequence[Word]) -> tuple[Ints, int]:

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor.distill.annotate import align, annotate, split_words
+from compressor.distill.annotate import align, annotate
+from compressor.distill.words import split_words
 
 
 def labelled(text: str, half: str, quarter: str) -> list[tuple[str, float]]:
