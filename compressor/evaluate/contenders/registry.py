@@ -1,0 +1,103 @@
+"""Contenders by name. A new one is a function here that makes it of the configuration.
+
+Imports stand inside the functions: `--help` shows the names and loads nothing.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compressor.evaluate.budget import Budget
+    from compressor.evaluate.config import EvaluateConfig
+    from compressor.evaluate.contenders.contender import Contender
+
+    Load = Callable[[EvaluateConfig, Budget], Contender]
+
+
+def load_contender(entry: str, config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    """The contender of an entry of `evaluate.contenders`, a name or LABEL=CHECKPOINT.
+
+    Raises `UnavailableError` where it can't take part here, `InputError` for what the user can
+    mend.
+    """
+    label, equals, checkpoint = entry.partition("=")
+    if equals:
+        return _engine(label, checkpoint, config, budget)
+    return CONTENDERS[entry](config, budget)
+
+
+def _engine(label: str, checkpoint: str, config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.ours import Ours
+
+    return Ours(
+        label,
+        checkpoint,
+        budget,
+        device=config.model.device,
+        dtype=config.model.dtype,
+        max_batch_tokens=config.model.max_batch_tokens,
+        storage_options=config.data.storage_options,
+    )
+
+
+def _ours(config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    return _engine("ours", config.model.name, config, budget)
+
+
+def _random(config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.baselines import random_words
+
+    return random_words("random", budget, seed=config.evaluate.seed)
+
+
+def _truncate(_: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.baselines import Truncated
+
+    return Truncated("truncate", budget)
+
+
+def _stopwords(_: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.baselines import without_stop_words
+
+    return without_stop_words("stopwords", budget)
+
+
+def _tfidf(_: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.baselines import by_tfidf
+
+    return by_tfidf("tfidf", budget)
+
+
+def _llmlingua2(config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.llmlingua2 import LLMLingua2
+
+    return LLMLingua2(
+        "llmlingua2",
+        config.model.name,
+        budget,
+        device=config.model.device,
+        storage_options=config.data.storage_options,
+    )
+
+
+def _llmlingua2_as_is(config: "EvaluateConfig", _: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.llmlingua2 import LLMLingua2
+
+    return LLMLingua2(
+        "llmlingua2-as-is",
+        config.model.name,
+        None,
+        device=config.model.device,
+        storage_options=config.data.storage_options,
+    )
+
+
+CONTENDERS: "dict[str, Load]" = {
+    "ours": _ours,
+    "random": _random,
+    "truncate": _truncate,
+    "stopwords": _stopwords,
+    "tfidf": _tfidf,
+    "llmlingua2": _llmlingua2,
+    "llmlingua2-as-is": _llmlingua2_as_is,
+}
