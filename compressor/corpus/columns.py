@@ -51,13 +51,9 @@ def check_columns(
 ) -> None:
     """Raise `InputError` where a column is missing, of the wrong type, or in the way."""
     for column in columns:
-        kind = _type_of(schema, column.name, "input.text_column")
-        if not is_text(kind):
-            raise InputError(
-                f"input.text_column: {column.name!r} is {kind}, not text{_text_hint(schema)}"
-            )
+        check_text(schema, column.name)
     if rate_column is not None:
-        kind = _type_of(schema, rate_column, "compression.rate_column")
+        kind = column_type(schema, rate_column, "compression.rate_column")
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
             raise InputError(f"compression.rate_column: {rate_column!r} is {kind}, not a number")
     for field in added_fields(columns):
@@ -66,6 +62,13 @@ def check_columns(
                 f"input.path: the input already has a column {field.name!r}, which the output "
                 "needs for its own; rename or drop it"
             )
+
+
+def check_text(schema: pa.Schema, name: str) -> None:
+    """Raise `InputError` where the text column is missing or isn't text."""
+    kind = column_type(schema, name, "input.text_column")
+    if not is_text(kind):
+        raise InputError(f"input.text_column: {name!r} is {kind}, not text{_text_hint(schema)}")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -80,7 +83,8 @@ def is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _type_of(schema: pa.Schema, name: str, key: str) -> pa.DataType:
+def column_type(schema: pa.Schema, name: str, key: str) -> pa.DataType:
+    """The type of a column; raises `InputError` that names `key` where there is none."""
     if name in schema.names:
         return schema.field(name).type
     near = difflib.get_close_matches(name, schema.names, n=3, cutoff=0.5)

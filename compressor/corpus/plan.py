@@ -103,12 +103,19 @@ def plan_corpus(
     check_columns(schema, columns, rate_column)
     if whole_corpus:
         recipe = _digest(recipe, *(f"{file.path} {file.version} {file.size}" for file in files))
-    drafts = list(_cut(files, rows_per_shard, SHARD_BYTES)) or [()]  # no rows: one empty file
-    shards = [
+    shards = cut_shards(files, schema, rows_per_shard=rows_per_shard, recipe=recipe)
+    return Plan(tuple(files), schema, tuple(columns), shards)
+
+
+def cut_shards(
+    files: Sequence[SourceFile], schema: pa.Schema, *, rows_per_shard: int, recipe: str
+) -> tuple[Shard, ...]:
+    """The rows of `files` in order, as shards; where there are no rows, one shard without any."""
+    drafts = list(_cut(files, rows_per_shard, SHARD_BYTES)) or [()]
+    return tuple(
         Shard(index, pieces, _fingerprint(pieces, schema, recipe))
         for index, pieces in enumerate(drafts)
-    ]
-    return Plan(tuple(files), schema, tuple(columns), tuple(shards))
+    )
 
 
 def read_units(shards: Iterable[Shard]) -> list[tuple[Shard, ...]]:

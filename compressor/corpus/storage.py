@@ -89,6 +89,12 @@ class Storage:
         ]
         return sorted(entries, key=lambda entry: entry.path)
 
+    def relative(self, path: str) -> str:
+        """The path of one of `files()`, as seen from the directory or the folder of the glob."""
+        _, own = self.open()
+        inner = path.removeprefix(_fixed_part(own)).strip("/")
+        return inner or path.rpartition("/")[2]
+
     def names(self) -> list[str]:
         """What lies in the directory, by name; empty where there is no directory yet."""
         filesystem, path = self.open()

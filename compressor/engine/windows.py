@@ -4,6 +4,7 @@ Input: a `Batch`; output: spans of sub-words. A window never splits a word, and 
 sentence where one ends in its second half, else at a line break, else between two words.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,13 @@ class Windows:
     last: Ints
 
 
-def cut_windows(batch: Batch, size: int) -> Windows:
-    """Windows of at most `size` sub-words; they cover every sub-word once, in order."""
+def cut_windows(batch: Batch, size: int, *, early: int | None = None) -> Windows:
+    """Windows of at most `size` sub-words; they cover every sub-word once, in order.
+
+    A sentence or line that ends within the first `early` sub-words of a window (null: half of
+    them) doesn't end the window.
+    """
+    early = size // 2 if early is None else early
     first, last = batch.subwords.splits[:-1], batch.subwords.splits[1:]
     long = np.flatnonzero(last - first > size)
     if not len(long):
@@ -39,17 +45,18 @@ def cut_windows(batch: Batch, size: int) -> Windows:
         if last[text] - first[text] <= size:
             pieces.append(np.array([[first[text], last[text]]]))
         else:
-            pieces.append(_cut(int(first[text]), int(last[text]), size, (sentences, lines, words)))
+            points = (sentences, early), (lines, early), (words, 0)
+            pieces.append(_cut(int(first[text]), int(last[text]), size, points))
     spans = np.concatenate(pieces)
     spans = spans[spans[:, 1] > spans[:, 0]]
     return Windows(spans[:, 0], spans[:, 1])
 
 
-def _cut(first: int, last: int, size: int, points: tuple[Ints, Ints, Ints]) -> Ints:
+def _cut(first: int, last: int, size: int, points: Iterable[tuple[Ints, int]]) -> Ints:
     """Spans of one text; the first kind of cut point with one in reach decides."""
     spans = []
     while last - first > size:
-        for choice, nearest in zip(points, (size // 2, size // 2, 0), strict=True):
+        for choice, nearest in points:
             at = int(np.searchsorted(choice, first + size, "right")) - 1
             if at >= 0 and choice[at] > first + nearest:
                 cut = int(choice[at])

@@ -6,7 +6,7 @@ Write tasks report to a `Tally` actor; a thread of the driver asks it and prints
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -35,7 +35,7 @@ class Progress:
             parts.append(f"rate {self.compressed_tokens / self.original_tokens:.3f}")
         if self.rows:
             left = (self.total - done) * seconds / self.rows
-            parts.append(f"ETA {_clock(left)}")
+            parts.append(f"ETA {clock(left)}")
         else:
             parts.append("starting")
         return " · ".join(parts)
@@ -72,17 +72,27 @@ def shown(tally: Any, total: int, before: int, stream: TextIO | None = None) -> 
     """Print the progress until the block ends."""
     import ray
 
+    def line(seconds: float) -> str:
+        rows, original, compressed = ray.get(tally.sums.remote(), timeout=10)
+        return Progress(total, before, rows, original, compressed).line(seconds)
+
+    with drawn(line, stream):
+        yield
+
+
+@contextmanager
+def drawn(line: Callable[[float], str], stream: TextIO | None = None) -> Iterator[None]:
+    """Print `line(seconds since the start)` again and again until the block ends."""
+    import ray
+
     stream = stream or sys.stderr
     terminal = stream.isatty()
     stop = threading.Event()
     started = time.monotonic()
 
     def draw() -> None:
-        rows, original, compressed = ray.get(tally.sums.remote(), timeout=10)
-        line = Progress(total, before, rows, original, compressed).line(
-            max(time.monotonic() - started, 1e-9)
-        )
-        stream.write(f"{ERASE}{line}" if terminal else f"{line}\n")
+        text = line(max(time.monotonic() - started, 1e-9))
+        stream.write(f"{ERASE}{text}" if terminal else f"{text}\n")
         stream.flush()
 
     def loop() -> None:
@@ -104,6 +114,7 @@ def shown(tally: Any, total: int, before: int, stream: TextIO | None = None) -> 
             stream.flush()
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any."""
     hours, rest = divmod(round(seconds), 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

@@ -16,6 +16,7 @@ from compressor.corpus.plan import Plan, Shard
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import read_records
 from compressor.errors import InputError
+from compressor.schema import Section
 
 CONFIGURATION = "_stats/configuration.json"
 DECISIVE = ("input.", "model.name", "model.dtype", "compression.", "cluster.rows_per_shard")
@@ -34,7 +35,7 @@ def finished(target: Storage, plan: Plan, config: CompressConfig) -> dict[str, d
         return read_records(target, visible)
 
 
-def announce(target: Storage, config: CompressConfig) -> None:
+def announce(target: Storage, config: Section) -> None:
     """Write the configuration first: a target that can't be written fails before the work."""
     with target.explained():
         target.put(CONFIGURATION, json.dumps(public(config), indent=2).encode())
@@ -49,13 +50,13 @@ def shard_record(shard: Shard, threshold: float | None) -> dict[str, Any]:
     }
 
 
-def public(config: CompressConfig) -> dict[str, Any]:
+def public(config: Section) -> dict[str, Any]:
     """The configuration without what may hold secrets."""
     return config.model_dump(exclude={"input": {"storage_options"}, "output": {"storage_options"}})
 
 
 def _refusal(target: Storage, name: str, config: CompressConfig) -> str:
-    changed = _changes(target, config)
+    changed = changes(target, config)
     why = (
         f"written with {changed}"
         if changed
@@ -67,8 +68,8 @@ def _refusal(target: Storage, name: str, config: CompressConfig) -> str:
     )
 
 
-def _changes(target: Storage, config: CompressConfig) -> str:
-    """The keys that an earlier job in the directory had otherwise, where one left its record."""
+def changes(target: Storage, config: Section, decisive: tuple[str, ...] = DECISIVE) -> str:
+    """The decisive keys that an earlier job had otherwise, where one left its record."""
     try:
         before = _flat(json.loads(target.read(CONFIGURATION)))
     except (OSError, ValueError):
@@ -77,7 +78,7 @@ def _changes(target: Storage, config: CompressConfig) -> str:
     different = [
         f"{key}={_plain(value)}"
         for key, value in before.items()
-        if key.startswith(DECISIVE) and now.get(key) != value
+        if key.startswith(decisive) and now.get(key) != value
     ]
     return ", ".join(different[:3])
 
