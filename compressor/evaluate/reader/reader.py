@@ -1,0 +1,63 @@
+"""The interface of a language model that reads compressed texts, and which one a section means."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from compressor.errors import InputError
+from compressor.evaluate.reader.config import ReaderSection
+
+Floats = npt.NDArray[np.float64]
+
+
+class Reader(Protocol):
+    """A causal language model. Loaded, or asked, at the first use and not before."""
+
+    @property
+    def identity(self) -> str:
+        """Which model this is and how it computes: part of the key of kept results."""
+        ...
+
+    def nll(self, prompts: Sequence[str], continuations: Sequence[str]) -> Floats:
+        """Negative log-likelihood in nats of each continuation after its prompt, float64 [n].
+
+        Summed over the continuation's tokens. Raises `ValueError` for lists of different lengths,
+        `InputError` for what is longer than the model reads.
+        """
+        ...
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """What the model finds likeliest, token by token, up to the end of the line."""
+        ...
+
+
+def open_reader(section: ReaderSection) -> Reader:
+    """The reader of a section: a server where `base_url` is given, else a local model.
+
+    Raises `InputError` where the section names no model.
+    """
+    if not section.model:
+        raise InputError(
+            "reader.model: is required for what reads with a language model; "
+            "give a directory, a hub id, a .gguf file, or reader.base_url and its model's name"
+        )
+    if section.base_url:
+        from compressor.evaluate.reader.endpoint import EndpointReader
+
+        return EndpointReader(
+            section.base_url,
+            section.model,
+            api_key_env=section.api_key_env,
+            chat=section.chat,
+            concurrency=section.concurrency,
+        )
+    from compressor.evaluate.reader.local import LocalReader
+
+    return LocalReader(
+        section.model,
+        device=section.device,
+        dtype=section.dtype,
+        max_batch_tokens=section.max_batch_tokens,
+    )
