@@ -80,6 +80,12 @@ class Batch:
     grades: torch.Tensor
     weights: torch.Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(getattr(self, part).to(device, non_blocking=True) for part in _PARTS))
+
+
+_PARTS = ("ids", "mask", "targets", "grades", "weights")
+
 
 def collate(
     windows: Sequence[Window], examples: Sequence[Example], *, first: int, last: int, padding: int

@@ -1,9 +1,10 @@
 """The configuration of the job `train`: every key, its default, check and help."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from compressor.evaluate.facts import KINDS, Kind
 from compressor.schema import Section, require
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -12,11 +13,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class DataSection(Section):
     path: str = Field(
         default="",
-        description="teacher compressions, JSON lines (.gz): id, domain, text, half, quarter",
+        description="teacher compressions, a file, directory or glob of Parquet or JSON lines: "
+        "id, text, half; optional: quarter, domain, keep, status, selected",
     )
     also: list[str] = Field(
         default_factory=list,
-        description="more files of the same form; all of it is trained on, none held out",
+        description="more of the same form; all of it is trained on, none held out",
+    )
+    unlabelled: list[str] = Field(
+        default_factory=list,
+        description="texts without compressions (`text`), for labels.soft_models to label",
+    )
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict, description="passed to fsspec (endpoint_url, profile ...)"
     )
     heldout_passages: int = Field(
         default=100, ge=1, description="passages kept out of training, spread over the domains"
@@ -42,8 +51,31 @@ class BaseSection(Section):
 class LabelSection(Section):
     """What the classifier is asked to say."""
 
+    loss: Literal["graded", "binary"] = Field(
+        default="graded",
+        description="graded: one logit, against 1 (in `quarter`), labels.half, 0; "
+        "binary: two classes, as LLMLingua-2",
+    )
     half: Share = Field(
-        default=0.5, description="target for words that the teacher kept in `half` only"
+        default=0.5, description="graded: target for words that the teacher kept in `half` only"
+    )
+    level: Literal["half", "quarter"] = Field(
+        default="half", description="binary: the compression whose words are to be kept"
+    )
+    smoothing: Share = Field(
+        default=0.0, description="the teacher's targets are moved this share of the way to 0.5"
+    )
+    lift: dict[Kind, Share] = Field(
+        default={},
+        description="least targets of facts, such as {number: 0.9, negation: 1}; kinds: "
+        + ", ".join(KINDS),
+    )
+    soft_models: list[str] = Field(
+        default=[],
+        description="finished models (directories, hub ids) whose mean P(keep) is learnt as well",
+    )
+    soft_weight: Share = Field(
+        default=0.5, description="share of labels.soft_models in the target, where there are any"
     )
     mark_weight: float = Field(
         default=1.0, gt=0, description="weight of punctuation marks in the loss; of words it is 1"
@@ -118,6 +150,8 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         require(data=self.data, output=self.output)
+        if self.data.unlabelled and not self.labels.soft_models:
+            raise ValueError("labels.soft_models: is required, as data.unlabelled has no labels")
         if not self.output.work:
             raise ValueError("output.work: is required")
         least = self.model.max_window_tokens + 2

@@ -23,11 +23,14 @@ _CUT_AND_PADDED = (
     "local_files_only",
 )
 
+_NAMES = ("drop", "keep")
 
-def load_base(settings: BaseSection, *, seed: int) -> tuple[Any, Any]:
+
+def load_base(settings: BaseSection, *, seed: int, classes: int = 1) -> tuple[Any, Any]:
     """(model, tokenizer) to start from; the classification head is drawn with `seed`.
 
-    The model gives one logit per sub-word, whose sigmoid is P(keep). Raises `InputError` where
+    Of one class the model gives a logit per sub-word, whose sigmoid is P(keep); of two, one for
+    drop and one for keep. Raises `InputError` where
     `model.base` can't be loaded or its tokenizer can't give offsets.
     """
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -36,9 +39,9 @@ def load_base(settings: BaseSection, *, seed: int) -> tuple[Any, Any]:
     try:
         config = AutoConfig.from_pretrained(
             settings.base,
-            num_labels=1,
-            id2label={0: "keep"},
-            label2id={"keep": 0},
+            num_labels=classes,
+            id2label=dict(enumerate(_NAMES[-classes:])),
+            label2id={name: index for index, name in enumerate(_NAMES[-classes:])},
             hidden_dropout_prob=settings.dropout,
             attention_probs_dropout_prob=settings.attention_dropout,
         )

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from compressor.errors import InputError
 from compressor.train import checkpoint
 from compressor.train.batches import Batch, Window, collate, plan_epoch
 from compressor.train.config import TrainConfig
 from compressor.train.examples import Example
+from compressor.train.loss import head_keep, keep_logit, loss_sum
 from compressor.train.metrics import append_line, keep_lines, predict, rank_metrics
 from compressor.train.optimiser import (
     Weights,
@@ -122,9 +122,8 @@ def _step(run: Run, batch: Batch, config: TrainConfig) -> float:
     """One forward and backward pass and an update; returns the loss."""
     settings = config.training
     with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        logits = run.model(input_ids=batch.ids, attention_mask=batch.mask).logits[..., 0]
-    each = binary_cross_entropy_with_logits(logits.float(), batch.targets, reduction="none")
-    loss = (each * batch.weights).sum() / batch.weights.sum()
+        logits = run.model(input_ids=batch.ids, attention_mask=batch.mask).logits
+    loss = loss_sum(keep_logit(logits, head_keep(run.model)), batch) / batch.weights.sum()
     if not math.isfinite(value := loss.item()):
         raise FloatingPointError(f"the loss is {value} at step {run.step}; lower learning_rate")
     loss.backward()  # type: ignore[no-untyped-call]
@@ -159,6 +158,7 @@ def heldout_metrics(model: torch.nn.Module, task: Task, config: TrainConfig) -> 
         padding=task.padding,
         batch_tokens=config.training.batch_tokens,
         precision=torch.bfloat16 if config.training.precision == "bfloat16" else torch.float32,
+        keep=head_keep(model),
     )
     grades = np.concatenate([example.grades for example in task.heldout])
     return rank_metrics(np.concatenate(logits), grades)

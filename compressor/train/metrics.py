@@ -11,6 +11,7 @@ import torch
 
 from compressor.train.batches import collate, plan_epoch
 from compressor.train.examples import Example
+from compressor.train.loss import keep_logit
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -49,8 +50,16 @@ def predict(
     padding: int,
     batch_tokens: int,
     precision: torch.dtype = torch.float32,
+    keep: int | None = None,
 ) -> list[npt.NDArray[np.float32]]:
-    """The logit of every sub-word, an array for each example, in order; none is joined or cut."""
+    """The logit of P(keep) of every sub-word, an array for each example, in order.
+
+    None is joined or cut. `keep`: which of two labels says keep; None: the only one does. Runs on
+    the device that the model is on, and leaves it in evaluation mode.
+    """
+    if not examples:
+        return []
+    device = next(model.parameters()).device
     lengths = [len(example) for example in examples]
     plan = plan_epoch(
         lengths, seed=0, epoch=0, batch_tokens=batch_tokens, window_tokens=max(lengths)
@@ -59,12 +68,12 @@ def predict(
     model.eval()
     with (
         torch.inference_mode(),
-        torch.autocast("cpu", precision, enabled=precision != torch.float32),
+        torch.autocast(device.type, precision, enabled=precision != torch.float32),
     ):
         for windows in plan:
-            batch = collate(windows, examples, first=first, last=last, padding=padding)
-            out = model(input_ids=batch.ids, attention_mask=batch.mask).logits[..., 0].float()
-            for row, (index,) in zip(out, windows, strict=True):
+            batch = collate(windows, examples, first=first, last=last, padding=padding).to(device)
+            out = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+            for row, (index,) in zip(keep_logit(out, keep).cpu(), windows, strict=True):
                 logits[index] = row[1 : lengths[index] + 1].numpy()
     return [logits[index] for index in range(len(examples))]
 

@@ -1,15 +1,9 @@
-"""The teacher's passages: read them from JSON lines, split them into training and held-out.
+"""The teacher's passages, and which of them are kept out of training."""
 
-In: a file of rows with `id`, `domain`, `text`, `half`, `quarter` (all strings). Out: `Passage`s.
-"""
-
-import gzip
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -18,64 +12,18 @@ from compressor.errors import InputError
 
 @dataclass(frozen=True)
 class Passage:
-    """A text and the teacher's two compressions of it; `quarter` is a selection of `half`."""
+    """A text and the teacher's compressions of it; `quarter` is a selection of `half`.
+
+    Without `quarter` there is one level of compression; without `half` the text has no teacher's
+    labels at all. `keep`: strings whose occurrences in the text are to be kept in any case.
+    """
 
     id: str
     domain: str
     text: str
-    half: str
-    quarter: str
-
-
-FIELDS = tuple(Passage.__dataclass_fields__)
-
-
-def read_passages(path: str | Path) -> list[Passage]:
-    """All passages of a `.jsonl` or `.jsonl.gz` file, in order; blank lines are passed over.
-
-    Raises `InputError` that names file and line for a missing file, a row that isn't a JSON object,
-    a field that is missing or no string, a text without words, and an id that occurs twice.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"data.path: {path}: no such file")
-    passages: list[Passage] = []
-    seen: dict[str, int] = {}
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8") as file
-        ):
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                passage = _parse(line, f"{path}:{number}")
-                if seen.setdefault(passage.id, number) != number:
-                    raise InputError(
-                        f"{path}:{number}: id {passage.id!r} was on line {seen[passage.id]} already"
-                    )
-                passages.append(passage)
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"data.path: {path}: can't be read: {error}") from None
-    if not passages:
-        raise InputError(f"data.path: {path}: holds no passages")
-    return passages
-
-
-def _parse(line: str, where: str) -> Passage:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: wants an object with {', '.join(FIELDS)}")
-    for field in FIELDS:
-        if not isinstance(row.get(field), str):
-            raise InputError(f"{where}: {field!r} must be a string, got {row.get(field)!r:.40}")
-    if not row["text"].strip():
-        raise InputError(f"{where}: 'text' is blank")
-    return Passage(**{field: row[field] for field in FIELDS})
+    half: str | None
+    quarter: str | None = None
+    keep: tuple[str, ...] = ()
 
 
 def split_heldout(

@@ -63,7 +63,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     # As sentence encoders ship it: cut and padded. The job has to undo both.
     backend.enable_truncation(16)
     backend.enable_padding(length=16)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend,
         unk_token="[UNK]",
         cls_token="[CLS]",

@@ -9,7 +9,9 @@ LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=60)
 
 
 @given(LENGTHS, st.integers(0, 5), st.floats(0, 1))
-def test_every_example_comes_once_and_limits_hold(lengths: list[int], epoch: int, share: float):
+def test_every_example_comes_once_and_limits_hold(
+    lengths: list[int], epoch: int, share: float
+) -> None:
     plan = plan_epoch(
         lengths, seed=3, epoch=epoch, batch_tokens=120, window_tokens=50, long_share=share
     )
@@ -21,7 +23,7 @@ def test_every_example_comes_once_and_limits_hold(lengths: list[int], epoch: int
         assert len(batch) * (max(sizes) + 2) <= 120
 
 
-def test_the_plan_is_a_function_of_seed_and_epoch():
+def test_the_plan_is_a_function_of_seed_and_epoch() -> None:
     lengths = list(range(1, 40))
 
     def plan(seed: int, epoch: int) -> list[list[tuple[int, ...]]]:
@@ -34,7 +36,7 @@ def test_the_plan_is_a_function_of_seed_and_epoch():
     assert plan(1, 1) != plan(2, 1)
 
 
-def test_long_windows_fill_up():
+def test_long_windows_fill_up() -> None:
     plan = plan_epoch(
         [10] * 40, seed=0, epoch=0, batch_tokens=200, window_tokens=50, long_share=1.0
     )
@@ -42,11 +44,11 @@ def test_long_windows_fill_up():
 
 
 def example(*ids: int) -> Example:
-    ones = np.ones(len(ids), np.float32)
-    return Example(np.array(ids), ones / 2, ones / 4, ones)
+    ones, half = np.ones(len(ids), np.float32), np.float32(0.5)
+    return Example(np.array(ids), half * ones, half * half * ones, ones)
 
 
-def test_collate_frames_joins_and_pads():
+def test_collate_frames_joins_and_pads() -> None:
     batch = collate(
         [(0, 1), (2,)], [example(7, 8), example(9), example(5)], first=2, last=3, padding=0
     )

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
@@ -9,11 +12,11 @@ from compressor.train.passages import Passage
 
 
 @pytest.fixture
-def untruncated(base) -> PreTrainedTokenizerFast:
+def untruncated(base: Path) -> Any:
     return load_base(BaseSection(base=str(base), max_window_tokens=64), seed=0)[1]
 
 
-def test_every_sub_word_takes_the_label_of_its_word(untruncated: PreTrainedTokenizerFast):
+def test_every_sub_word_takes_the_label_of_its_word(untruncated: PreTrainedTokenizerFast) -> None:
     passage = Passage("a", "docs", "Xyz the (bridge) 19", "xyz bridge 19", "19")
     (example,) = encode([passage], untruncated, LabelSection(half=0.6))
     pieces = untruncated.convert_ids_to_tokens(example.ids.tolist())
@@ -23,7 +26,7 @@ def test_every_sub_word_takes_the_label_of_its_word(untruncated: PreTrainedToken
     assert example.weights.tolist() == [1] * 9
 
 
-def test_weights_by_word_and_by_mark(untruncated: PreTrainedTokenizerFast):
+def test_weights_by_word_and_by_mark(untruncated: PreTrainedTokenizerFast) -> None:
     passage = Passage("a", "docs", "xyz, the", "", "")
     labels = LabelSection(word_weighting=1.0, mark_weight=0.5)
     (example,) = encode([passage], untruncated, labels)
@@ -32,7 +35,7 @@ def test_weights_by_word_and_by_mark(untruncated: PreTrainedTokenizerFast):
 
 def test_passages_longer_than_the_tokenizer_likes_stay_whole(
     untruncated: PreTrainedTokenizerFast, passages: list[Passage]
-):
+) -> None:
     examples = encode(passages, untruncated, LabelSection())
     assert min(len(example) for example in examples) > 16  # where the base's tokenizer cuts
     pieces = cut(examples, 10)
@@ -43,6 +46,6 @@ def test_passages_longer_than_the_tokenizer_likes_stay_whole(
     )
 
 
-def test_word_of_subword_before_the_first_word():
+def test_word_of_subword_before_the_first_word() -> None:
     spans = np.array([[2, 4], [5, 9]])
     assert word_of_subword(spans, np.array([0, 2, 3, 5, 8])).tolist() == [0, 0, 0, 1, 1]

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
@@ -25,7 +27,7 @@ def arguments(base: Path, data: Path, folder: Path, *more: str) -> list[str]:
     ]
 
 
-def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path: Path):
+def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(
         main, arguments(base, data, tmp_path, "training.members=[{seed: 3}, {epochs: 2}]")
     )
@@ -49,7 +51,7 @@ def test_the_finished_model_loads_as_any_other(base: Path, data: Path, tmp_path:
     assert 0 <= json.loads(lines[-1])["auc_half"] <= 1
 
 
-def test_more_files_are_all_trained_on(base: Path, data: Path, tmp_path: Path):
+def test_more_files_are_all_trained_on(base: Path, data: Path, tmp_path: Path) -> None:
     plain = CliRunner().invoke(main, arguments(base, data, tmp_path / "plain"))
     before, held = [int(word) for word in plain.output.split() if word.isdigit()][:2]
     row = {"id": "more-1", "domain": "docs", "text": "One more text.", "half": "more text."}
@@ -63,7 +65,9 @@ def test_more_files_are_all_trained_on(base: Path, data: Path, tmp_path: Path):
     assert f"{held} held out" in done.output
 
 
-def test_a_finished_job_run_again_writes_the_same_weights(base: Path, data: Path, tmp_path: Path):
+def test_a_finished_job_run_again_writes_the_same_weights(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
     for _ in range(2):
         done = CliRunner().invoke(main, arguments(base, data, tmp_path))
         assert done.exit_code == 0, done.output
@@ -72,6 +76,31 @@ def test_a_finished_job_run_again_writes_the_same_weights(base: Path, data: Path
     assert weights
     done = CliRunner().invoke(main, arguments(base, data, tmp_path))
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == weights
+
+
+def test_two_classes_and_then_self_training(base: Path, data: Path, tmp_path: Path) -> None:
+    """The paper's head; then a model of one logit that learns from it on texts without labels."""
+    first = tmp_path / "first"
+    done = CliRunner().invoke(
+        main, arguments(base, data, first, "labels.loss=binary", "labels.smoothing=0.1")
+    )
+    assert done.exit_code == 0, done.output
+    config = json.loads((first / "model" / "config.json").read_text())
+    assert config["id2label"] == {"0": "drop", "1": "keep"}
+    texts = [{"text": f"The bridge and the river number {n}."} for n in range(9)]
+    pq.write_table(pa.Table.from_pylist(texts), tmp_path / "texts.parquet")
+    settings = [
+        f"labels.soft_models=[{first / 'model'}]",
+        f"data.unlabelled=[{tmp_path / 'texts.parquet'}]",
+        "labels.lift={number: 0.9}",
+    ]
+    done = CliRunner().invoke(main, arguments(base, data, tmp_path / "second", *settings))
+    assert done.exit_code == 0, done.output
+    assert "(9 without labels)" in done.output
+    assert f"soft labels: {first / 'model'} reads" in done.output
+    assert json.loads((tmp_path / "second" / "model" / "config.json").read_text())["id2label"] == {
+        "0": "keep"
+    }
 
 
 @pytest.mark.parametrize(
@@ -86,22 +115,25 @@ def test_a_finished_job_run_again_writes_the_same_weights(base: Path, data: Path
         ("training.members=[{sed: 1}]", "training.members.0.sed"),
         ("training.batch_tokens=20", "must hold one window"),
         ("output.path=null", "output.path"),
+        ("labels.lift={numbr: 1}", "labels.lift.numbr"),
+        ("data.unlabelled=[texts.jsonl]", "labels.soft_models: is required"),
+        ("labels.soft_models=[/no/such/model]", "/no/such/model: no such directory"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(
     base: Path, data: Path, tmp_path: Path, override: str, says: str
-):
+) -> None:
     done = CliRunner().invoke(main, arguments(base, data, tmp_path, override))
     assert done.exit_code == 2
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_help_lists_the_keys():
+def test_help_lists_the_keys() -> None:
     done = CliRunner().invoke(main, ["--help"])
     assert done.exit_code == 0
     assert "training.learning_rate=0.00012" in done.output
 
 
-def test_memory_setting_never_fails():
+def test_memory_setting_never_fails() -> None:
     assert memory.keep_freed_memory() in {True, False}

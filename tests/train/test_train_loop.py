@@ -9,7 +9,8 @@ from compressor.train.config import TrainConfig
 from compressor.train.examples import cut, encode
 from compressor.train.export import load_base, special_ids
 from compressor.train.loop import Run, Task, train
-from compressor.train.passages import read_passages, split_heldout
+from compressor.train.passages import split_heldout
+from compressor.train.read import read_passages
 
 
 def make_config(base: Path, data: Path, folder: Path, **training: object) -> TrainConfig:
@@ -49,7 +50,7 @@ def start(config: TrainConfig, folder: Path, stop_after: int | None = None) -> R
 @pytest.mark.parametrize("average_decay", [0.0, 0.9])
 def test_interrupted_and_resumed_equals_uninterrupted(
     base: Path, data: Path, tmp_path: Path, average_decay: float
-):
+) -> None:
     config = make_config(base, data, tmp_path, average_decay=average_decay)
     whole = start(config, tmp_path / "whole")
     assert whole.step > 15
@@ -68,13 +69,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert logs[0] == logs[1]
 
 
-def test_it_learns(base: Path, data: Path, tmp_path: Path):
+def test_it_learns(base: Path, data: Path, tmp_path: Path) -> None:
     config = make_config(base, data, tmp_path, epochs=8)
     metrics = start(config, tmp_path / "run").best_metrics
     assert metrics["auc_half"] > 0.85  # the same sentences come in training, so they can be learnt
 
 
-def test_other_settings_do_not_go_on_from_a_checkpoint(base: Path, data: Path, tmp_path: Path):
+def test_other_settings_do_not_go_on_from_a_checkpoint(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
     start(make_config(base, data, tmp_path), tmp_path / "run", stop_after=4)
     with pytest.raises(InputError, match=r"training\.learning_rate=0\.01, not 0\.5"):
         start(make_config(base, data, tmp_path, learning_rate=0.5), tmp_path / "run")
@@ -82,7 +85,7 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(base: Path, data: Path, t
 
 def test_a_broken_draft_of_a_checkpoint_is_not_taken_for_one(
     base: Path, data: Path, tmp_path: Path
-):
+) -> None:
     config = make_config(base, data, tmp_path)
     start(config, tmp_path / "run", stop_after=4)
     draft = tmp_path / "run" / "draft-1"
@@ -92,7 +95,7 @@ def test_a_broken_draft_of_a_checkpoint_is_not_taken_for_one(
     assert not draft.exists()
 
 
-def test_a_loss_that_is_no_number_ends_the_run(base: Path, data: Path, tmp_path: Path):
+def test_a_loss_that_is_no_number_ends_the_run(base: Path, data: Path, tmp_path: Path) -> None:
     config = make_config(base, data, tmp_path, learning_rate=1e30)
     with pytest.raises(FloatingPointError, match="loss is"):
         start(config, tmp_path / "run")

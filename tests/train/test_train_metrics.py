@@ -11,7 +11,7 @@ from compressor.train.metrics import append_line, auc, keep_lines, rank_metrics
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
-def test_auc_counts_won_pairs(pairs: list[tuple[int, bool]]):
+def test_auc_counts_won_pairs(pairs: list[tuple[int, bool]]) -> None:
     scores = np.array([score for score, _ in pairs], float)
     positive = np.array([kind for _, kind in pairs])
     won = [
@@ -23,7 +23,7 @@ def test_auc_counts_won_pairs(pairs: list[tuple[int, bool]]):
     assert math.isnan(got) if not won else got == pytest.approx(sum(won) / len(won))
 
 
-def test_rank_metrics_of_a_perfect_and_of_a_useless_model():
+def test_rank_metrics_of_a_perfect_and_of_a_useless_model() -> None:
     grades = np.array([0, 0, 0.5, 0.5, 1, 1])
     assert rank_metrics(grades.copy(), grades) == {
         "auc_half": 1.0,
@@ -33,7 +33,7 @@ def test_rank_metrics_of_a_perfect_and_of_a_useless_model():
     assert rank_metrics(np.zeros(6), grades)["score"] == 0.5
 
 
-def test_metrics_after_a_step_are_forgotten(tmp_path: Path):
+def test_metrics_after_a_step_are_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     keep_lines(path, 0)
     for step in (1, 2, 3):
