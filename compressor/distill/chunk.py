@@ -4,6 +4,7 @@ In: texts and what counts the teacher's tokens; out: chunks with the white space
 each. Asked to shorten a long text at once, a teacher drops far too much of it.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,9 +38,9 @@ def cut_chunks(texts: Sequence[str], counter: TokenCounter, most: int) -> list[l
     if most < 1:
         raise ValueError(f"a chunk needs room for at least one token, got {most}")
     return [
-        [chunk for piece in pieces for chunk in _fitted(piece, counter, most)]
+        chunks
         for batch in _batches(texts)
-        for pieces in _cut(batch, counter, most)
+        for chunks in _fitted(_cut(batch, counter, most), counter, most)
     ]
 
 
@@ -79,7 +80,7 @@ def _chunks(text: str, places: Sequence[int]) -> list[Chunk]:
     """`text` cut at the given characters; parts of white space join the part before or behind."""
     bounds = sorted({0, *places[1:], len(text)})
     parts: list[str] = []
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in itertools.pairwise(bounds):
         part = text[first:last]
         if parts and (part.isspace() or parts[-1].isspace()):
             parts[-1] += part
@@ -90,16 +91,24 @@ def _chunks(text: str, places: Sequence[int]) -> list[Chunk]:
     ]
 
 
-def _fitted(chunk: Chunk, counter: TokenCounter, most: int) -> Iterator[Chunk]:
+def _fitted(
+    texts: Sequence[Sequence[Chunk]], counter: TokenCounter, most: int
+) -> list[list[Chunk]]:
     """Cut again what has more tokens by itself than it had within its text."""
-    (tokens,) = counter.count([chunk.text.strip()]).tolist()
+    counts = iter(counter.count([chunk.text.strip() for chunks in texts for chunk in chunks]))
+    return [
+        [part for chunk in chunks for part in _smaller(chunk, int(next(counts)), counter, most)]
+        for chunks in texts
+    ]
+
+
+def _smaller(chunk: Chunk, tokens: int, counter: TokenCounter, most: int) -> list[Chunk]:
+    """The chunk, or where it has too many tokens smaller ones that end where it ends."""
     size = most
     while tokens > most and size > 1:
-        size = max(1, size - max(1, tokens - most))
-        (pieces,) = _cut([chunk.text], counter, size)
-        if len(pieces) > 1:
-            *head, last = pieces
-            for piece in (*head, Chunk(last.text, chunk.separator)):
-                yield from _fitted(piece, counter, most)
-            return
-    yield chunk
+        size = max(1, size - (tokens - most))
+        (parts,) = _cut([chunk.text], counter, size)
+        if len(parts) > 1:
+            parts[-1] = Chunk(parts[-1].text, chunk.separator)
+            return _fitted([parts], counter, most)[0]
+    return [chunk]
