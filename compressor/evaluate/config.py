@@ -13,6 +13,13 @@ from compressor.schema import Section, require
 _LABEL = re.compile(r"[\w.@+-]+")
 
 
+def _without_repeats(names: list[Any], value: list[Any]) -> list[Any]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"names {name} twice")
+    return value
+
+
 class EvaluateSection(Section):
     contenders: list[str] = Field(
         default=["ours", "random", "truncate", "stopwords", "tfidf", "llmlingua2"],
@@ -154,10 +161,3 @@ class EvaluateConfig(Section):
     def _paths(self) -> Self:
         require(output=self.output)
         return self
-
-
-def _without_repeats(names: list[Any], value: list[Any]) -> list[Any]:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"names {name} twice")
-    return value

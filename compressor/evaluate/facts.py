@@ -119,16 +119,19 @@ def _kind(token: "regex.Match[str]", before: Kind | None, only_at_start: bool) -
 
 
 def count_kept(
-    originals: Sequence[str], compressed: Sequence[str]
+    originals: Sequence[str], compressed: Sequence[str], *, ignore_case: bool = False
 ) -> dict[Kind, npt.NDArray[np.int64]]:
     """For each kind an int64 array [records, 2]: facts that survive, facts that there were.
 
     Each mention counts; of a token that stands c times in the original and k times in the
-    compression, min(c, k) survive. Raises `ValueError` for lists of different lengths.
+    compression, min(c, k) survive. ignore_case: a fact in other letters survives as well. Raises
+    `ValueError` for lists of different lengths.
     """
+    folded = str.casefold if ignore_case else str
     counts = {kind: np.zeros((len(originals), 2), np.int64) for kind in KINDS}
     for row, (before, after) in enumerate(zip(originals, compressed, strict=True)):
-        left = Counter(token.group() for token in _TOKEN.finditer(after))
-        for (kind, text), there in Counter((f.kind, f.text) for f in find_facts(before)).items():
+        left = Counter(folded(token.group()) for token in _TOKEN.finditer(after))
+        facts = Counter((fact.kind, folded(fact.text)) for fact in find_facts(before))
+        for (kind, text), there in facts.items():
             counts[kind][row] += min(there, left[text]), there
     return counts

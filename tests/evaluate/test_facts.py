@@ -47,6 +47,13 @@ def test_counts_mentions() -> None:
     assert counts["number"].dtype == np.int64
 
 
+def test_case_may_be_ignored() -> None:
+    text, lower = "He met Ann and getName in May", "met ann getname may"
+    assert count_kept([text], [lower])["name"].tolist() == [[0, 1]]
+    folded = count_kept([text], [lower], ignore_case=True)
+    assert all(folded[kind].tolist() == [[1, 1]] for kind in ("name", "code", "date"))
+
+
 def test_the_original_keeps_all() -> None:
     text = "On 3 May 1998 Ada's crew didn't reach 40 km; see a_b.c."
     assert all((v[:, 0] == v[:, 1]).all() for v in count_kept([text], [text]).values())

@@ -32,7 +32,7 @@ class LLMLingua2:
         checkpoint: str,
         budget: Budget | None,
         *,
-        device: str = "cpu",
+        device: str = "auto",
         storage_options: dict[str, Any] | None = None,
     ) -> None:
         """budget: what its results are brought to; None: it is asked for the rate alone.
@@ -41,7 +41,9 @@ class LLMLingua2:
         """
         self.name = name
         self._budget = budget
-        self._device = device
+        self._device = (
+            ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        )
         self._folder = resolve(checkpoint, storage_options)
         way = "as is" if budget is None else f"to budget {budget.identity}"
         self.identity = f"llmlingua {_version()} {digest(self._folder)} {way}"

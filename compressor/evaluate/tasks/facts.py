@@ -1,36 +1,49 @@
-"""Are numbers, dates, names, negations, units and code still there? Shares of all mentions."""
+"""Are numbers, dates, names, negations, units and code still there? Shares of all mentions.
 
-from collections.abc import Sequence
+Verbatim, as a reader would search for them. Names and the total are counted without regard to case
+as well, so that a compressor that lower-cases is also judged by what it selects.
+"""
 
-from compressor.evaluate.facts import KINDS, count_kept
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from compressor.evaluate.facts import KINDS, Kind, count_kept
 from compressor.evaluate.inputs import fingerprint
 from compressor.evaluate.tasks.task import Metric, Scores
 
-_ALL = "all"
+_ALL, _FOLDED = "all", ", any case"
+_NAMES = (*KINDS, _ALL, f"name{_FOLDED}", f"{_ALL}{_FOLDED}")
 
 
 class Facts:
     """Items: texts. For each kind, and for all of them, mentions kept / mentions there were."""
 
     name = "facts"
-    metrics = tuple(
-        Metric(kind, ratio=(f"{kind} kept", f"{kind} there")) for kind in (*KINDS, _ALL)
-    )
+    metrics = tuple(Metric(name, ratio=(f"{name} kept", f"{name} there")) for name in _NAMES)
     groups = None
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = list(texts)
         self.items = [str(number) for number in range(len(texts))]
-        self.identity = fingerprint("facts 1", self._texts)
+        self.identity = fingerprint("facts 2", self._texts)
 
     def texts(self) -> Sequence[str]:
         return self._texts
 
     def score(self, compressed: Sequence[str]) -> Scores:
-        counts = {str(kind): pairs for kind, pairs in count_kept(self._texts, compressed).items()}
-        counts[_ALL] = sum(counts.values(), start=0 * next(iter(counts.values())))
+        exact = _with_total(count_kept(self._texts, compressed))
+        folded = _with_total(count_kept(self._texts, compressed, ignore_case=True))
+        counts = exact | {f"{name}{_FOLDED}": folded[name] for name in ("name", _ALL)}
         return {
-            f"{kind} {column}": pairs[:, at].astype(float)
-            for kind, pairs in counts.items()
+            f"{name} {column}": counts[name][:, at].astype(float)
+            for name in _NAMES
             for at, column in enumerate(("kept", "there"))
         }
+
+
+def _with_total(
+    counts: Mapping[Kind, npt.NDArray[np.int64]],
+) -> dict[str, npt.NDArray[np.int64]]:
+    return {**counts, _ALL: np.sum(list(counts.values()), 0)}

@@ -1,0 +1,65 @@
+"""Do compressed worked examples still teach? Few-shot prompts before problems such as GSM8K's."""
+
+from collections.abc import Sequence
+
+from compressor.evaluate.inputs import fingerprint
+from compressor.evaluate.reader.reader import Reader
+from compressor.evaluate.tasks.recovery import RECOVERY, Recovery
+from compressor.evaluate.tasks.task import Scores
+
+
+def worked_example(question: str, answer: str) -> str:
+    """A problem with its solution, as it stands in a prompt."""
+    return f"Question: {question}\nAnswer: {answer}"
+
+
+def few_shot_prompt(shots: str, question: str) -> str:
+    """The worked examples, a blank line, the problem, and where its solution begins."""
+    asked = f"Question: {question}\nAnswer:"
+    return f"{shots}\n\n{asked}" if shots.strip() else asked
+
+
+class WorkedExamples:
+    """Items: problems, all with the same worked examples before them; the examples are compressed.
+
+    `recovery`: of the gold solutions. The examples go through the model once for all problems.
+    """
+
+    name = "math"
+    metrics = (RECOVERY,)
+    groups = None
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        questions: Sequence[str],
+        solutions: Sequence[str],
+        shots: Sequence[str],
+        reader: Reader,
+    ) -> None:
+        """shots: the worked examples, each compressed by itself."""
+        self._shots = list(shots)
+        self._recovery = Recovery(
+            reader,
+            few_shot_prompt,
+            self._contexts(self._shots, len(questions)),
+            questions,
+            solutions,
+        )
+        self._problems = len(questions)
+        self.items = list(ids)
+        self.identity = fingerprint(
+            "math 1", self.items, list(questions), list(solutions), self._shots, reader.identity
+        )
+
+    def texts(self) -> Sequence[str]:
+        return self._shots
+
+    def score(self, compressed: Sequence[str]) -> Scores:
+        if len(compressed) != len(self._shots):
+            raise ValueError(f"math: {len(compressed)} of {len(self._shots)} worked examples")
+        return self._recovery.scores(self._contexts(compressed, self._problems))
+
+    @staticmethod
+    def _contexts(shots: Sequence[str], problems: int) -> list[str]:
+        return ["\n\n".join(shot for shot in shots if shot)] * problems
