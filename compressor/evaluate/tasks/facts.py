@@ -46,4 +46,5 @@ class Facts:
 def _with_total(
     counts: Mapping[Kind, npt.NDArray[np.int64]],
 ) -> dict[str, npt.NDArray[np.int64]]:
-    return {**counts, _ALL: np.sum(list(counts.values()), 0)}
+    total = {_ALL: np.sum(list(counts.values()), 0)}
+    return {str(kind): pairs for kind, pairs in counts.items()} | total
