@@ -1,5 +1,8 @@
 """Fine-tune the token classifier on teacher labels: `python -m jobs.train --config FILE`."""
 
+import sys
+from functools import partial
+
 import click
 
 from compressor.cli import job
@@ -10,7 +13,7 @@ from compressor.train.config import TrainConfig
 def main(config: TrainConfig) -> None:
     from compressor.train.job import run
 
-    run(config, say=click.echo)
+    run(config, say=partial(click.echo, file=sys.stdout))  # Ray has stdout redirected
 
 
 if __name__ == "__main__":

@@ -125,6 +125,25 @@ class Storage:
         if not _is_local(filesystem):
             filesystem.pipe_file(f"{path}/{name}", data)
             return
+        with self.writer(name) as file:
+            file.write(data)
+
+    @contextmanager
+    def writer(self, name: str) -> Iterator[Any]:
+        """The same for what is too large to hold: a file open for writing.
+
+        It takes its name when the block ends; when the block raises, there is no such file.
+        """
+        filesystem, path = self.open()
+        if not _is_local(filesystem):
+            remote = filesystem.open(f"{path}/{name}", "wb")
+            try:
+                yield remote
+            except BaseException:
+                remote.discard()
+                raise
+            remote.close()
+            return
         final = os.path.join(path, name)
         scratch = os.path.join(path, SCRATCH)
         for folder in (scratch, os.path.dirname(final)):
@@ -132,7 +151,7 @@ class Storage:
         temporary = os.path.join(scratch, f"{uuid.uuid4().hex}.part")
         try:
             with open(temporary, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, final)
@@ -140,6 +159,10 @@ class Storage:
             if os.path.exists(temporary):
                 os.remove(temporary)
             raise
+
+    def below(self, name: str) -> "Storage":
+        """A directory of the directory."""
+        return Storage(f"{self.url.rstrip('/')}/{name}", self.options, self.key)
 
     def clear_scratch(self) -> None:
         """Remove what killed writers left behind."""

@@ -59,7 +59,7 @@ def load_checkpoint(folder: Path, name: str, *, device: str, dtype: str) -> Chec
         window=0,
         keep=_keep_index(model.config),
     )
-    window = min(_WINDOW, _positions(model.config)) - form.specials
+    window = min(_WINDOW, positions(model.config)) - form.specials
     form = ModelInput(form.prefix, form.suffix, form.pad, window, form.keep)
     return Checkpoint(model, tokenizer, form, place, str(precision).removeprefix("torch."))
 
@@ -185,7 +185,7 @@ def _keep_index(config: Any) -> int | None:
     return int(named[0]) if len(named) == 1 else 1
 
 
-def _positions(config: Any) -> int:
+def positions(config: Any) -> int:
     """Positions that a window may have; RoBERTa's begin behind its padding index."""
     limit = getattr(config, "max_position_embeddings", None) or _WINDOW
     if config.model_type in _OFFSET_POSITIONS:

@@ -44,8 +44,12 @@ class BaseSection(Section):
         default=0.0, description="of attention weights; above 0 training on CPUs is much slower"
     )
     max_window_tokens: int = Field(
-        default=510, ge=8, description="sub-words of a window, without the two special ones"
+        default=510,
+        ge=8,
+        description="sub-words of a window, without the two special ones; at most what the base "
+        "has positions for",
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto | cpu | cuda")
 
 
 class LabelSection(Section):
@@ -103,12 +107,39 @@ class TrainingSection(Section):
     seed: int = Field(default=1, description="of dropout and of the order of passages")
     epochs: int = Field(default=3, ge=1, description="passes over the training passages")
     batch_tokens: int = Field(default=3000, ge=16, description="sub-words (padded) in one step")
+    slots: int = Field(
+        default=1,
+        ge=1,
+        description="parts of a step with dropout of their own; workers share them, so a multiple "
+        "of training.workers. The result depends on slots, not on workers",
+    )
+    workers: int = Field(
+        default=1, ge=1, description="processes that train together, on Ray Train if several"
+    )
+    gpus_per_worker: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        default="auto", description="auto: one where the cluster has GPUs"
+    )
+    retries: int = Field(
+        default=3, ge=0, description="how often lost workers are started again, on Ray Train"
+    )
     long_share: Share = Field(
         default=0.25, description="share of passages that are joined into windows of full length"
     )
     learning_rate: float = Field(default=1.2e-4, gt=0, description="at its peak")
-    warmup_share: Share = Field(
-        default=0.1, description="share of steps with rising rate; it then falls as a cosine"
+    warmup_share: Share = Field(default=0.1, description="share of steps with rising rate")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="of the rate after that: it falls as a cosine, or stays"
+    )
+    evaluate_steps: int | None = Field(
+        default=None, ge=1, description="steps between held-out evaluations; null = an epoch"
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="stop after so many evaluations without a lower held-out loss; null = never",
+    )
+    best_by: Literal["score", "auc_half", "auc_quarter", "loss"] = Field(
+        default="score", description="the held-out figure whose best evaluation is what ships"
     )
     layer_decay: float = Field(
         default=1.0, gt=0, le=1, description="each layer below the head learns this much slower"
@@ -127,7 +158,11 @@ class TrainingSection(Section):
 class OutputSection(Section):
     path: str = Field(default="", description="directory of the finished model (float16)")
     work: str = Field(
-        default="", description="directory of checkpoints and metrics; a rerun goes on from there"
+        default="",
+        description="directory of checkpoints and metrics, s3:// too; a rerun goes on from there",
+    )
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict, description="passed to fsspec, for both directories"
     )
     checkpoint_steps: int = Field(default=50, ge=1, description="steps between checkpoints")
 
@@ -138,6 +173,12 @@ class OutputSection(Section):
         return self
 
 
+class ClusterSection(Section):
+    address: str | None = Field(
+        default=None, description="a Ray to train on: auto, HOST:PORT; null = this machine"
+    )
+
+
 class TrainConfig(Section):
     """Everything that the job `train` reads from its configuration."""
 
@@ -146,6 +187,7 @@ class TrainConfig(Section):
     labels: LabelSection = LabelSection()
     training: TrainingSection = TrainingSection()
     output: OutputSection = OutputSection()
+    cluster: ClusterSection = ClusterSection()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -154,6 +196,12 @@ class TrainConfig(Section):
             raise ValueError("labels.soft_models: is required, as data.unlabelled has no labels")
         if not self.output.work:
             raise ValueError("output.work: is required")
+        slots, workers = self.training.slots, self.training.workers
+        if slots % workers:
+            raise ValueError(
+                f"training.slots: {slots} can't be shared by training.workers={workers}; give a "
+                f"multiple, such as {workers}"
+            )
         least = self.model.max_window_tokens + 2
         for run in self.runs():
             if run.training.batch_tokens < least:

@@ -1,6 +1,7 @@
 """The base model as training wants it, and the finished one as the engine loads it."""
 
 import copy
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from compressor.corpus.storage import Storage
 from compressor.errors import InputError
+from compressor.models.checkpoint import positions
 from compressor.train.config import BaseSection
 from compressor.train.optimiser import Weights
 
@@ -24,51 +27,69 @@ _CUT_AND_PADDED = (
 )
 
 _NAMES = ("drop", "keep")
+_DROPOUT = (
+    "hidden_dropout_prob",
+    "classifier_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+    "dropout",
+)
+_ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
-def load_base(settings: BaseSection, *, seed: int, classes: int = 1) -> tuple[Any, Any]:
+def load_base(
+    settings: BaseSection, *, seed: int, classes: int = 1, device: str = "cpu"
+) -> tuple[Any, Any]:
     """(model, tokenizer) to start from; the classification head is drawn with `seed`.
 
     Of one class the model gives a logit per sub-word, whose sigmoid is P(keep); of two, one for
-    drop and one for keep. Raises `InputError` where
-    `model.base` can't be loaded or its tokenizer can't give offsets.
+    drop and one for keep. It is on the CPU; `device` (cpu or cuda) is where it will train. Raises
+    `InputError` where `model.base` can't be loaded or its tokenizer can't give offsets.
     """
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.manual_seed(seed)
+    names = dict(enumerate(_NAMES[-classes:]))
+    # On CPUs the backward pass of eager attention is faster than that of SDPA.
+    attention = {"attn_implementation": "eager"} if device == "cpu" else {}
     try:
         config = AutoConfig.from_pretrained(
             settings.base,
             num_labels=classes,
-            id2label=dict(enumerate(_NAMES[-classes:])),
-            label2id={name: index for index, name in enumerate(_NAMES[-classes:])},
-            hidden_dropout_prob=settings.dropout,
-            attention_probs_dropout_prob=settings.attention_dropout,
+            id2label=names,
+            label2id={name: index for index, name in names.items()},
         )
+        _set_dropout(config, settings)
         model = AutoModelForTokenClassification.from_pretrained(
             settings.base,
             config=config,
             dtype=torch.float32,
-            attn_implementation="eager",  # on CPUs its backward pass is faster than that of SDPA
+            ignore_mismatched_sizes=True,  # a head of other classes is drawn anew
+            **attention,
         )
         tokenizer = AutoTokenizer.from_pretrained(settings.base)
     except (OSError, ValueError) as error:
         raise InputError(f"model.base: {settings.base!r} can't be loaded: {error}") from None
     if not tokenizer.is_fast:
         raise InputError(f"model.base: {settings.base!r} has no fast tokenizer, which is needed")
-    positions = getattr(config, "max_position_embeddings", settings.max_window_tokens + 2)
-    if settings.max_window_tokens + 2 > positions:
-        raise InputError(
-            f"model.max_window_tokens: {settings.max_window_tokens} and two special sub-words "
-            f"exceed the {positions} positions of {settings.base!r}"
-        )
     # Sentence encoders ship tokenizers that cut at 128; windows are ours to cut.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     for key in _CUT_AND_PADDED:
         tokenizer.init_kwargs.pop(key, None)
-    tokenizer.model_max_length = positions
+    tokenizer.model_max_length = positions(config)
     return model, tokenizer
+
+
+def _set_dropout(config: Any, settings: BaseSection) -> None:
+    """Families name it differently; what is null there follows another setting and stays so."""
+    for names, share in (
+        (_DROPOUT, settings.dropout),
+        (_ATTENTION_DROPOUT, settings.attention_dropout),
+    ):
+        for name in names:
+            if getattr(config, name, None) is not None:
+                setattr(config, name, share)
 
 
 def special_ids(tokenizer: Any) -> tuple[int, int, int]:
@@ -80,11 +101,15 @@ def special_ids(tokenizer: Any) -> tuple[int, int, int]:
     return first, last, tokenizer.pad_token_id
 
 
-def export(model: Any, weights: Weights, tokenizer: Any, folder: Path) -> None:
-    """Write `model` with `weights`, in float16, and its tokenizer to `folder`."""
-    shipped = copy.deepcopy(model)
+def export(model: Any, weights: Weights, tokenizer: Any, folder: Path | Storage) -> None:
+    """Write `model` with `weights`, in float16, and its tokenizer to `folder`, weights last."""
+    target = Storage.at(str(folder), key="output.path") if isinstance(folder, Path) else folder
+    shipped = copy.deepcopy(model).cpu()
     shipped.load_state_dict(weights)
     shipped = shipped.to(torch.float16).eval()
-    shipped.save_pretrained(folder, safe_serialization=True)
-    tokenizer.save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)  # else for the owner only, which packages keep
+    with tempfile.TemporaryDirectory() as scratch:
+        shipped.save_pretrained(scratch, safe_serialization=True)
+        tokenizer.save_pretrained(scratch)
+        for file in sorted(Path(scratch).iterdir(), key=lambda file: file.suffix == ".safetensors"):
+            target.put(file.name, file.read_bytes())
+    target.clear_scratch()

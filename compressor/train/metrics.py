@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from compressor.corpus.storage import Storage
 from compressor.train.batches import collate, plan_epoch
 from compressor.train.examples import Example
 from compressor.train.loss import keep_logit
 
 Floats = npt.NDArray[np.floating[Any]]
+METRICS = "metrics.jsonl"
 
 
 def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
@@ -34,8 +35,7 @@ def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
 def rank_metrics(scores: Floats, grades: Floats) -> dict[str, float]:
     """`auc_half`: in `half` against dropped; `auc_quarter`: in `quarter` against the rest.
 
-    `score` is the mean of both: what the best epoch is chosen by, as rates from 0.5 to 0.2 all
-    matter.
+    `score` is the mean of both, as rates from 0.5 to 0.2 all matter.
     """
     half, quarter = auc(scores, grades > 0), auc(scores, grades == 1)
     return {"auc_half": half, "auc_quarter": quarter, "score": (half + quarter) / 2}
@@ -78,15 +78,31 @@ def predict(
     return [logits[index] for index in range(len(examples))]
 
 
-def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one JSON line to a metrics file."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+def is_better(one: Mapping[str, float], other: Mapping[str, float], by: str) -> bool:
+    """Whether `one` beats `other` by `training.best_by`; the loss is best when it is low."""
+    if by == "loss":
+        return one["heldout_loss"] < other["heldout_loss"]
+    return one[by] > other[by]
 
 
-def keep_lines(path: Path, upto_step: int) -> None:
+def append_line(folder: Storage, row: Mapping[str, Any]) -> None:
+    """Add one JSON line to the folder's metrics."""
+    write_lines(folder, [*read_lines(folder), row])
+
+
+def keep_lines(folder: Storage, upto_step: int) -> None:
     """Forget the lines after a step: a run that goes on from there writes them again."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if json.loads(line)["step"] <= upto_step]
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    if lines := read_lines(folder):
+        write_lines(folder, [line for line in lines if line["step"] <= upto_step])
+
+
+def read_lines(folder: Storage) -> list[dict[str, Any]]:
+    """The rows of the folder's metrics; none where there are no metrics yet."""
+    if METRICS not in folder.names():
+        return []
+    return [json.loads(line) for line in folder.read(METRICS).decode().splitlines()]
+
+
+def write_lines(folder: Storage, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the metrics as a whole: object stores can't append."""
+    folder.put(METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -46,10 +46,12 @@ def _depth(name: str) -> int | None:
 
 
 def learning_rate(step: int, steps: int, settings: TrainingSection) -> float:
-    """The rate of step `step` (from 0) of `steps`: up in a line to the peak, down as a cosine."""
+    """The rate of step `step` (from 0) of `steps`: up in a line, then down as a cosine or level."""
     warmup = settings.warmup_share * steps
     if step + 1 <= warmup:
         return settings.learning_rate * (step + 1) / warmup
+    if settings.schedule == "constant":
+        return settings.learning_rate
     done = (step - warmup) / max(steps - warmup, 1)
     return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
 

@@ -9,10 +9,10 @@ from compressor.corpus.storage import Storage
 from compressor.train.config import TrainConfig
 from compressor.train.examples import cut, encode
 from compressor.train.export import special_ids
-from compressor.train.loop import Task
 from compressor.train.passages import Passage, ids_hash, split_heldout
 from compressor.train.read import read_passages, read_texts
 from compressor.train.soft import soft_labels
+from compressor.train.task import Task
 
 
 def prepare(
@@ -33,7 +33,7 @@ def prepare(
             window=config.model.max_window_tokens,
             batch_tokens=config.training.batch_tokens,
             precision=getattr(torch, config.training.precision),
-            device="auto",
+            device=config.model.device,
             cache=work,
             say=say,
         )

@@ -4,13 +4,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from compressor.errors import InputError
+from compressor.corpus.storage import Storage
+from compressor.errors import InputError, JobError
 from compressor.train.config import TrainConfig
 from compressor.train.examples import cut, encode
 from compressor.train.export import load_base, special_ids
-from compressor.train.loop import Run, Task, train
+from compressor.train.loop import train
 from compressor.train.passages import split_heldout
 from compressor.train.read import read_passages
+from compressor.train.state import Run
+from compressor.train.task import Task
 
 
 def make_config(base: Path, data: Path, folder: Path, **training: object) -> TrainConfig:
@@ -44,7 +47,8 @@ def start(config: TrainConfig, folder: Path, stop_after: int | None = None) -> R
     training, heldout = (cut(encode(part, tokenizer, config.labels), 100) for part in parts)
     task = Task(training, heldout, first, last, padding)
     torch.manual_seed(12345)  # what came before must not matter
-    return train(model, task, config, folder=folder, stop_after=stop_after)
+    place = Storage.at(str(folder), key="output.work")
+    return train(model, task, config, folder=place, stop_after=stop_after)
 
 
 @pytest.mark.parametrize("average_decay", [0.0, 0.9])
@@ -83,19 +87,28 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(
         start(make_config(base, data, tmp_path, learning_rate=0.5), tmp_path / "run")
 
 
-def test_a_broken_draft_of_a_checkpoint_is_not_taken_for_one(
+def test_the_last_two_checkpoints_stay_and_either_will_do(
     base: Path, data: Path, tmp_path: Path
 ) -> None:
     config = make_config(base, data, tmp_path)
-    start(config, tmp_path / "run", stop_after=4)
-    draft = tmp_path / "run" / "draft-1"
-    draft.mkdir()
-    (draft / "state.pt").write_bytes(b"half of a file")
-    assert start(config, tmp_path / "run", stop_after=4).step == 8
-    assert not draft.exists()
+    whole = start(config, tmp_path / "whole")
+    folder = tmp_path / "run"
+    start(config, folder, stop_after=13)
+    (folder / "_tmp").mkdir(exist_ok=True)
+    (folder / "_tmp" / "1.part").write_bytes(b"what a killed writer leaves")
+    before, last = sorted(folder.glob("step-*.pt"))
+    assert (before.name, last.name) == ("step-0000008.pt", "step-0000012.pt")
+    last.write_bytes(last.read_bytes()[:-1000])
+    resumed = start(config, folder)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+    for path in folder.glob("step-*.pt"):
+        path.write_bytes(b"")
+    with pytest.raises(JobError, match="no checkpoint can be read"):
+        start(config, folder)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(base: Path, data: Path, tmp_path: Path) -> None:
     config = make_config(base, data, tmp_path, learning_rate=1e30)
-    with pytest.raises(FloatingPointError, match="loss is"):
+    with pytest.raises(JobError, match="loss is"):
         start(config, tmp_path / "run")

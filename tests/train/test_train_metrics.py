@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.train.metrics import append_line, auc, keep_lines, rank_metrics
+from compressor.corpus.storage import Storage
+from compressor.train.metrics import append_line, auc, is_better, keep_lines, rank_metrics
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
@@ -34,9 +35,17 @@ def test_rank_metrics_of_a_perfect_and_of_a_useless_model() -> None:
 
 
 def test_metrics_after_a_step_are_forgotten(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    keep_lines(path, 0)
+    folder = Storage.at(str(tmp_path), key="output.work")
+    keep_lines(folder, 0)
     for step in (1, 2, 3):
-        append_line(path, {"step": step})
-    keep_lines(path, 2)
-    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2]
+        append_line(folder, {"step": step})
+    keep_lines(folder, 2)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2]
+
+
+def test_the_best_is_the_highest_rank_or_the_lowest_loss() -> None:
+    one, other = {"score": 0.8, "heldout_loss": 0.4}, {"score": 0.7, "heldout_loss": 0.3}
+    assert is_better(one, other, "score")
+    assert not is_better(one, other, "loss")
+    assert not is_better(one, one, "score")
