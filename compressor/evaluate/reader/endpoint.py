@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 _ATTEMPTS = 5
 _TIMEOUT = 300.0
+_WAIT = 1.0
+"""Seconds before the second attempt; doubled for each further one, less a random part."""
 _BUSY = {408, 429, 500, 502, 503, 504}
 
 
@@ -111,7 +113,7 @@ class EndpointReader:
         problem = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
-                time.sleep(2 ** (attempt - 1) * (0.5 + random.random() / 2))
+                time.sleep(_WAIT * 2 ** (attempt - 1) * (0.5 + random.random() / 2))
             try:
                 with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
                     choice: dict[str, Any] = json.load(response)["choices"][0]

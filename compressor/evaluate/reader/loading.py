@@ -4,8 +4,10 @@ Only `safetensors` and GGUF weights are read and no code of a checkpoint is run.
 expanded to ordinary ones when they are loaded (transformers with the packages gguf and accelerate).
 """
 
+import contextlib
 import hashlib
 import importlib.util
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,9 +114,11 @@ def _quietly(loader: str, path: Path, **options: Any) -> Any:
     if path.suffix == GGUF:
         folder, options = path.parent, options | {"gguf_file": path.name}
     try:
-        return getattr(transformers, loader).from_pretrained(
-            str(folder), trust_remote_code=False, **options
-        )
+        # The bar of GGUF files knows no switch.
+        with contextlib.redirect_stderr(io.StringIO()):
+            return getattr(transformers, loader).from_pretrained(
+                str(folder), trust_remote_code=False, **options
+            )
     except Exception as error:  # transformers raises many kinds for a broken folder
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"model {path}: no causal language model: {reason[0]}") from None

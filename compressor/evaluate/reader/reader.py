@@ -1,13 +1,17 @@
 """The interface of a language model that reads compressed texts, and which one a section means."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from compressor.errors import InputError
 from compressor.evaluate.reader.config import ReaderSection
+
+if TYPE_CHECKING:
+    from compressor.evaluate.reader.local import LocalReader
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,11 +57,15 @@ def open_reader(section: ReaderSection) -> Reader:
             chat=section.chat,
             concurrency=section.concurrency,
         )
+    return open_local(section.model, section.device, section.dtype, section.max_batch_tokens)
+
+
+@cache
+def open_local(name: str, device: str, dtype: str, max_batch_tokens: int) -> "LocalReader":
+    """A local model, the same object for the same arguments: tasks and contenders share weights.
+
+    Raises `InputError` where there is no such model.
+    """
     from compressor.evaluate.reader.local import LocalReader
 
-    return LocalReader(
-        section.model,
-        device=section.device,
-        dtype=section.dtype,
-        max_batch_tokens=section.max_batch_tokens,
-    )
+    return LocalReader(name, device=device, dtype=dtype, max_batch_tokens=max_batch_tokens)
