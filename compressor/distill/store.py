@@ -40,7 +40,7 @@ Named = tuple[str, Reply]
 
 
 class ReplyLog:
-    """Writes the replies of one shard; used by many coroutines of one event loop."""
+    """Writes the replies of one shard (by its name); used by the coroutines of one event loop."""
 
     def __init__(self, target: Storage, shard: str) -> None:
         self._target, self._folder = target, f"{FOLDER}/{shard}"

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from compressor.benchmark.config import BenchmarkConfig
 from compressor.cli import job, job_names, main
 from compressor.config import CompressConfig
+from compressor.distill.config import DistillConfig
 from compressor.errors import InputError, JobError
 from compressor.report.records import InspectConfig
 from compressor.schema import Section, describe
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMAS: dict[str, type[Section]] = {
     "benchmark": BenchmarkConfig,
     "compress": CompressConfig,
+    "distill": DistillConfig,
     "inspect": InspectConfig,
     "train": TrainConfig,
 }
