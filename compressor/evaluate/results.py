@@ -72,8 +72,8 @@ def _task(
             {
                 "contender": cell.contender,
                 "rate": cell.rate,
-                "achieved": cell.achieved,
-                "seconds": round(cell.seconds, 2),
+                "achieved": cell.compressed.achieved,
+                "seconds": round(cell.compressed.seconds, 2),
             }
             for cell in cells
         ],
@@ -136,7 +136,7 @@ def _row(cell: Cell, value: float, samples: Floats) -> dict[str, Any]:
     return {
         "contender": cell.contender,
         "rate": cell.rate,
-        "achieved": cell.achieved,
+        "achieved": cell.compressed.achieved,
         "value": _number(value),
         "low": low,
         "high": high,

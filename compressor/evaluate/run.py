@@ -13,7 +13,7 @@ from compressor.corpus.storage import Storage
 from compressor.engine.memory import keep_freed_memory
 from compressor.errors import InputError
 from compressor.evaluate.budget import Budget
-from compressor.evaluate.cells import Cell, Cells, Original, cell_key, compute
+from compressor.evaluate.cells import Cell, Cells, Original
 from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.contenders.contender import Contender, UnavailableError
 from compressor.evaluate.contenders.registry import load_contender
@@ -50,12 +50,12 @@ def run(config: EvaluateConfig, say: Say = print) -> Outcome:
     keep_freed_memory()
     _quiet()
     output = Storage.at(config.output.path, config.output.storage_options, key="output.path")
-    cells = Cells(output)
     budget = Budget.load(config.evaluate.tokenizer, config.data.storage_options)
+    cells = Cells(output, budget)
     inputs = Inputs(config, say)
     tasks = [load_task(name, config, inputs) for name in config.evaluate.tasks]
     line = _line_up(config, budget, say)
-    done = {task.name: _run_task(task, line.up, config, budget, cells, say) for task in tasks}
+    done = {task.name: _run_task(task, line.up, config, cells, say) for task in tasks}
     results = build_results(tasks, done, config, left_out=line.left_out, identity=budget.identity)
     return Outcome(results, write(output, tasks, done, results, say))
 
@@ -90,7 +90,6 @@ def _run_task(
     task: Task,
     contenders: list[Contender],
     config: EvaluateConfig,
-    budget: Budget,
     cells: Cells,
     say: Say,
 ) -> list[Cell]:
@@ -101,16 +100,11 @@ def _run_task(
     found: list[Cell] = []
     for number, (contender, rate) in enumerate(wanted, start=1):
         started = time.monotonic()
-        key = cell_key(task, contender, rate, budget)
-        cell = cells.load(key, contender.name)
-        if stored := cell is not None:
-            found.append(cell)
-        else:
-            found.append(compute(task, contender, rate, budget))
-            cells.store(key, found[-1])
+        cell, stored = cells.cell(task, contender, rate)
+        found.append(cell)
         took = "stored" if stored else f"{time.monotonic() - started:.1f} s"
         say(
             f"{task.name} {number}/{len(wanted)}: {contender.name} at {rate:g} "
-            f"(achieved {found[-1].achieved:.3f}), {took}"
+            f"(achieved {cell.compressed.achieved:.3f}), {took}"
         )
     return found

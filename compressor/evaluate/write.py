@@ -71,7 +71,9 @@ def _texts(task: Task, cell: Cell) -> pa.Table:
             **_labels(cell, len(texts)),
             "text": pa.array(range(len(texts)), pa.int64()),
             "original": pa.array([encodable(text) for text in texts], pa.string()),
-            "compressed": pa.array([encodable(text) for text in cell.compressed], pa.string()),
+            "compressed": pa.array(
+                [encodable(text) for text in cell.compressed.texts], pa.string()
+            ),
         }
     )
 
