@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from compressor.config import ModelSection, Rate
 from compressor.evaluate.contenders.registry import CONTENDERS
+from compressor.evaluate.reader.config import PerplexitySection, ReaderSection
 from compressor.evaluate.tasks.registry import TASKS
 from compressor.schema import Section, require
 
@@ -138,6 +139,24 @@ class RetrievalSection(Section):
     distractors_column: str = Field(default="text", min_length=1, description="their text")
 
 
+class MeetingsSection(Section):
+    path: str = Field(
+        default="",
+        description="meetings with queries in QMSum's format (transcript, queries with spans)",
+    )
+    max_words: int = Field(
+        default=2000, ge=1, description="queries that rest on more words are left out"
+    )
+
+
+class MathSection(Section):
+    path: str = Field(default="", description="problems: question, answer (JSONL, Parquet)")
+    shots_path: str = Field(default="", description="other problems, for the worked examples")
+    shots: int = Field(
+        default=8, ge=1, description="worked examples before each problem, drawn by evaluate.seed"
+    )
+
+
 class OutputSection(Section):
     path: str = Field(
         default="", description="directory of the results; a rerun computes what is missing there"
@@ -154,6 +173,10 @@ class EvaluateConfig(Section):
     data: DataSection = DataSection()
     facts: FactsSection = FactsSection()
     retrieval: RetrievalSection = RetrievalSection()
+    reader: ReaderSection = ReaderSection()
+    meetings: MeetingsSection = MeetingsSection()
+    math: MathSection = MathSection()
+    perplexity: PerplexitySection = PerplexitySection()
     model: ModelSection = ModelSection()
     output: OutputSection = OutputSection()
 

@@ -36,7 +36,7 @@ class Inputs:
 
     def __init__(self, config: EvaluateConfig, say: Callable[[str], None]) -> None:
         self._config = config
-        self._say = say
+        self.say = say
 
     def all_questions(self, task: str) -> list[Question]:
         """Every question of `data.path`. Raises `InputError` that says which task wants it."""
@@ -69,7 +69,7 @@ class Inputs:
         if not texts:
             raise InputError(f"{key}: {path}: no texts in {column!r} that may be used")
         if len(texts) < len(rows):
-            self._say(f"{path}: {len(texts):,} texts; {len(rows) - len(texts):,} left out")
+            self.say(f"{path}: {len(texts):,} texts; {len(rows) - len(texts):,} left out")
         return texts
 
     def drawn(self, items: Sequence[Item]) -> list[Item]:
@@ -85,6 +85,11 @@ class Inputs:
         """Whether `evaluate.exclude` holds such an id or such a text (white space apart)."""
         ids, texts = self._excluded
         return (identifier is not None and identifier in ids) or _squeezed(text) in texts
+
+    @property
+    def excluded_texts(self) -> list[str]:
+        """The texts of `evaluate.exclude`, white space squeezed, sorted."""
+        return sorted(self._excluded[1])
 
     def _trained_on(self, row: Row, text: str) -> bool:
         identifier = row.get(self._config.data.id_column)
@@ -106,7 +111,7 @@ class Inputs:
         fresh = [q for q in self._all if not self.trained_on(q.id, q.text)]
         left_out = len(self._all) - len(fresh)
         if left_out:
-            self._say(f"{left_out:,} of {len(self._all):,} questions left out: trained on")
+            self.say(f"{left_out:,} of {len(self._all):,} questions left out: trained on")
         if not fresh:
             raise InputError("evaluate.exclude: leaves no question of data.path")
         return fresh

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from compressor.errors import InputError
+from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.overlap import touched
-from compressor.evaluate.rows import Row
+from compressor.evaluate.rows import Row, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,31 @@ class Query:
     query: str
     answer: str
     text: str
+
+
+def load_queries(
+    config: EvaluateConfig, trained_on: Sequence[str], say: Callable[[str], None]
+) -> list[Query]:
+    """The queries of `meetings.path` whose meetings hold none of the texts `trained_on`.
+
+    Raises `InputError` where there are none.
+    """
+    section = config.meetings
+    if not section.path:
+        raise InputError("meetings.path: is required by the task meetings")
+    rows = read_rows(
+        section.path,
+        ["transcript", "queries"],
+        key="meetings.path",
+        optional=[config.data.id_column],
+        storage_options=config.data.storage_options,
+    )
+    where = f"meetings.path: {section.path}"
+    queries = queries_of(rows, max_words=section.max_words, where=where)
+    queries = without_known(queries, [transcript(row) for row in rows], trained_on, say)
+    if not queries:
+        raise InputError(f"{where}: holds no query that may be asked")
+    return queries
 
 
 def queries_of(rows: Sequence[Row], *, max_words: int, where: str) -> list[Query]:

@@ -186,7 +186,8 @@ def test_each_segment_keeps_its_share(reader: LocalReader, budget: Budget, rate:
     tokens = reader.encode([text[start:end] for start, end in words]).counts
     for third in np.array_split(np.arange(len(words)), 3):
         kept = tokens[third][score[third] > -rate].sum() / tokens[third].sum()
-        assert rate - 0.06 < kept < rate + 0.06
+        # Whole words: up to one of them is missing in each segment.
+        assert rate - 0.1 < kept < rate + 0.05
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from compressor.evaluate.budget import Budget
     from compressor.evaluate.config import EvaluateConfig
     from compressor.evaluate.contenders.contender import Contender
+    from compressor.evaluate.reader.local import LocalReader
 
     Load = Callable[[EvaluateConfig, Budget], Contender]
 
@@ -92,6 +93,37 @@ def _llmlingua2_as_is(config: "EvaluateConfig", _: "Budget") -> "Contender":
     )
 
 
+def _selective_context(config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.selective_context import selective_context
+
+    return selective_context("selective_context", budget, _language_model(config))
+
+
+def _llmlingua1(config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    from compressor.evaluate.contenders.llmlingua1 import LLMLingua1
+
+    return LLMLingua1(
+        "llmlingua1",
+        budget,
+        _language_model(config),
+        segment_tokens=config.perplexity.segment_tokens,
+    )
+
+
+def _language_model(config: "EvaluateConfig") -> "LocalReader":
+    from compressor.errors import InputError
+    from compressor.evaluate.reader.reader import open_local
+
+    reader = config.reader
+    name = config.perplexity.model or (None if reader.base_url else reader.model)
+    if not name:
+        raise InputError(
+            "perplexity.model: is required by selective_context and llmlingua1: a local causal "
+            "language model (directory, hub id or .gguf file)"
+        )
+    return open_local(name, reader.device, reader.dtype, reader.max_batch_tokens)
+
+
 CONTENDERS: "dict[str, Load]" = {
     "ours": _ours,
     "random": _random,
@@ -100,4 +132,6 @@ CONTENDERS: "dict[str, Load]" = {
     "tfidf": _tfidf,
     "llmlingua2": _llmlingua2,
     "llmlingua2-as-is": _llmlingua2_as_is,
+    "selective_context": _selective_context,
+    "llmlingua1": _llmlingua1,
 }

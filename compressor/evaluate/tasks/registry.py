@@ -52,8 +52,39 @@ def _retrieval(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
     )
 
 
+def _reader(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
+    from compressor.evaluate.reader.reader import open_reader
+    from compressor.evaluate.tasks.reading import Reading
+
+    questions = inputs.drawn(inputs.answerable("reader"))
+    return Reading(questions, open_reader(config.reader), config.reader)
+
+
+def _meetings(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
+    from compressor.evaluate.meetings import load_queries
+    from compressor.evaluate.reader.reader import open_reader
+    from compressor.evaluate.tasks.meetings import Meetings
+
+    queries = inputs.drawn(load_queries(config, inputs.excluded_texts, inputs.say))
+    return Meetings(queries, open_reader(config.reader), config.reader)
+
+
+def _math(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
+    from compressor.evaluate.problems import load_problems, load_shots
+    from compressor.evaluate.reader.reader import open_reader
+    from compressor.evaluate.tasks.worked import WorkedExamples
+
+    problems = inputs.drawn(load_problems(config, inputs.trained_on))
+    return WorkedExamples(
+        problems, load_shots(config, inputs.trained_on), open_reader(config.reader)
+    )
+
+
 TASKS: "dict[str, Load]" = {
     "survival": _survival,
     "facts": _facts,
     "retrieval": _retrieval,
+    "reader": _reader,
+    "meetings": _meetings,
+    "math": _math,
 }

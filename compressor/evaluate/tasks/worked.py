@@ -1,16 +1,13 @@
 """Do compressed worked examples still teach? Few-shot prompts before problems such as GSM8K's."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from compressor.evaluate.inputs import fingerprint
+from compressor.evaluate.problems import Problem
 from compressor.evaluate.reader.reader import Reader
 from compressor.evaluate.tasks.recovery import RECOVERY, Recovery
 from compressor.evaluate.tasks.task import Scores
-
-
-def worked_example(question: str, answer: str) -> str:
-    """A problem with its solution, as it stands in a prompt."""
-    return f"Question: {question}\nAnswer: {answer}"
 
 
 def few_shot_prompt(shots: str, question: str) -> str:
@@ -31,9 +28,7 @@ class WorkedExamples:
 
     def __init__(
         self,
-        ids: Sequence[str],
-        questions: Sequence[str],
-        solutions: Sequence[str],
+        problems: Sequence[Problem],
         shots: Sequence[str],
         reader: Reader,
     ) -> None:
@@ -42,14 +37,14 @@ class WorkedExamples:
         self._recovery = Recovery(
             reader,
             few_shot_prompt,
-            self._contexts(self._shots, len(questions)),
-            questions,
-            solutions,
+            self._contexts(self._shots, len(problems)),
+            [problem.question for problem in problems],
+            [problem.solution for problem in problems],
         )
-        self._problems = len(questions)
-        self.items = list(ids)
+        self._problems = len(problems)
+        self.items = [problem.id for problem in problems]
         self.identity = fingerprint(
-            "math 1", self.items, list(questions), list(solutions), self._shots, reader.identity
+            "math 1", [astuple(problem) for problem in problems], self._shots, reader.identity
         )
 
     def texts(self) -> Sequence[str]:
