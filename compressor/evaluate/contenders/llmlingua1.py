@@ -92,10 +92,10 @@ class _Reading:
         self._segment = self._segment_of_word[self._owner] if self.segments else self._owner
 
     def kept_ids(self) -> Ints:
-        return self.ids[self._kept]
+        return np.asarray(self.ids[self._kept])
 
     def segment_ids(self, step: int) -> Ints:
-        return self.ids[self._segment == step]
+        return np.asarray(self.ids[self._segment == step])
 
     def judge(self, step: int, loss: Floats, rate: float) -> None:
         """Score the words of a segment by the losses of its tokens, and keep the best of them."""
