@@ -123,9 +123,10 @@ def test_the_options_and_keys_of_a_command_exist(line: str) -> None:
 
     _, name, *arguments = shlex.split(line)
     command = importlib.import_module(f"jobs.{name}").main
-    result = CliRunner().invoke(command, [*arguments, "model.no_such_key=1"])
+    section = next(argument for argument in arguments if "=" in argument).partition(".")[0]
+    result = CliRunner().invoke(command, [*arguments, f"{section}.no_such_key=1"])
     assert result.exit_code == 2
-    assert "model.no_such_key" in result.stderr
+    assert f"{section}.no_such_key" in result.stderr
 
 
 def test_the_example_is_a_selection_of_its_original() -> None:
