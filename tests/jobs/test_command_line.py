@@ -12,6 +12,7 @@ from compressor.cli import job, job_names, main
 from compressor.config import CompressConfig
 from compressor.distill.config import DistillConfig
 from compressor.errors import InputError, JobError
+from compressor.evaluate.config import EvaluateConfig
 from compressor.report.records import InspectConfig
 from compressor.schema import Section, describe
 from compressor.train.config import TrainConfig
@@ -21,6 +22,7 @@ SCHEMAS: dict[str, type[Section]] = {
     "benchmark": BenchmarkConfig,
     "compress": CompressConfig,
     "distill": DistillConfig,
+    "evaluate": EvaluateConfig,
     "inspect": InspectConfig,
     "train": TrainConfig,
 }
