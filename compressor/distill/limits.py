@@ -94,6 +94,7 @@ class Limits:
         self._requests = Pace(teacher.requests_per_minute)
         self._tokens = Pace(teacher.tokens_per_minute)
         self._spent = spent
+        self._holders: dict[int, int] = {}
         self._permits: dict[int, tuple[int, Usage]] = {}
         self._numbers = itertools.count()
         self._paused_until = -math.inf
@@ -103,12 +104,19 @@ class Limits:
         self._stopped = asyncio.Event()
         self._stop: Stop | None = None
 
-    async def enter(self, holder: int) -> None:
-        """Free what an earlier attempt at the same work held when its process died."""
+    async def enter(self, work: int) -> int:
+        """The name under which a worker asks for permits for `work`, new for each attempt at it.
+
+        What an earlier attempt holds is free again, and what it waits for it doesn't get: its
+        process has died.
+        """
+        former = self._holders.get(work)
         for number, (owner, _) in list(self._permits.items()):
-            if owner == holder:
+            if owner == former:
                 del self._permits[number]
+        self._holders[work] = next(self._numbers)
         self._changed.set()
+        return self._holders[work]
 
     async def acquire(self, holder: int, worst: Usage) -> int | None:
         """A permit, after as long a wait as it takes; None: nothing more is asked.
@@ -116,7 +124,7 @@ class Limits:
         `worst`: the most that the request can use.
         """
         async with self._turn:
-            while self._stop is None:
+            while self._stop is None and holder in self._holders.values():
                 if not self._affordable(worst) and not self._permits:
                     self._end(Stop(CAPPED, self._cap()))
                     break

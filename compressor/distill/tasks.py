@@ -121,8 +121,9 @@ class RemoteGate:
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    async def enter(self, holder: int) -> None:
-        await self._actor.enter.remote(holder)
+    async def enter(self, work: int) -> int:
+        holder: int = await self._actor.enter.remote(work)
+        return holder
 
     async def acquire(self, holder: int, worst: Usage) -> int | None:
         permit: int | None = await self._actor.acquire.remote(holder, worst)
@@ -149,7 +150,7 @@ async def _ask_shard(
     gate: RemoteGate,
     counter: TokenCounter,
 ) -> None:
-    await gate.enter(shard.index)
+    holder = await gate.enter(shard.index)
     stored = _replies(context.target, part_names(context.target, shard.name))
     done = {name for name, reply in stored.items() if reply.error is None}  # by a killed attempt
     pairs = {context.request(piece): piece.chunk.text for piece in pieces}
@@ -161,7 +162,7 @@ async def _ask_shard(
         counter,
         gate,
         ReplyLog(context.target, shard.name),
-        holder=shard.index,
+        holder=holder,
     )
 
 

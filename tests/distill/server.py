@@ -123,6 +123,7 @@ class Proxy:
         if kind == "reset":
             assert request.transport is not None
             request.transport.abort()
+            return web.Response()
         async with (
             ClientSession() as session,
             session.post(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compressor.distill.chunk import cut_chunks, join
+from compressor.distill.chunk import Chunk, cut_chunks, join
 from compressor.engine.subwords import TokenCounter, load_counter
 
 PIECES = st.sampled_from(
@@ -65,7 +65,8 @@ def test_neighbours_dont_matter(counter: TokenCounter) -> None:
 
 
 def test_join_wants_a_compression_for_each_chunk(counter: TokenCounter) -> None:
-    (chunks,) = cut_chunks(["The fox sleeps.\n\nThe dog jumps.\n"], counter, 8)
+    chunks = [Chunk("The fox sleeps.", "\n\n"), Chunk("The dog jumps.", "\n")]
+    assert join(chunks) == "The fox sleeps.\n\nThe dog jumps.\n"
     assert join(chunks, ["fox sleeps", "dog jumps"]) == "fox sleeps\n\ndog jumps\n"
     with pytest.raises(ValueError, match="argument"):
         join(chunks, ["fox sleeps"])

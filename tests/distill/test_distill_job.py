@@ -1,6 +1,10 @@
 """The whole job on real Ray against a real server: rows, limits, faults, resuming."""
 
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -234,6 +238,32 @@ def test_what_no_request_can_mend_ends_the_job_at_once(tmp_path: Path, distill: 
         assert model.asked.total() - model.asked[sentence(0)] <= 44
     with pytest.raises(InputError, match=r"^teacher\.base_url: .*: nobody answers there"):
         distill(source, tmp_path / "other", url)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker in /proc")
+def test_a_worker_that_dies_is_replaced(tmp_path: Path, distill: Job) -> None:
+    """Its shard is gone through again, and only what it hadn't stored is asked again."""
+    source = corpus(tmp_path / "in", [sentence(i) for i in range(30)], files=1)
+    with teacher(delay=0.1) as (model, url):
+        killed = []
+
+        def kill() -> None:
+            while model.asked.total() < 8:
+                time.sleep(0.02)
+            for process in Path("/proc").glob("[0-9]*"):
+                if (process / "cmdline").read_bytes().startswith(b"ray::ask"):
+                    os.kill(int(process.name), signal.SIGKILL)
+                    killed.append(process.name)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        places = 4
+        settings = [f"teacher.concurrency={places}", "cluster.rows_per_shard=20"]
+        summary = distill(source, tmp_path / "out", url, *settings)
+        killer.join()
+        assert killed
+        assert summary["rows_by_status"]["ok"] == 30
+        assert 30 <= model.asked.total() <= 30 + places
 
 
 def test_from_s3_to_s3(s3_options: dict[str, Any], distill: Job) -> None:

@@ -69,11 +69,12 @@ def test_neither_places_nor_cap_are_exceeded(
 
     async def scenario() -> None:
         gate = limits(concurrency=places, max_tokens_spent=cap or 1)
+        holder = await gate.enter(0)
         under_way, asked = 0, 0
 
         async def work(prompt: int, completion: int) -> None:
             nonlocal under_way, asked
-            permit = await gate.acquire(0, Usage(prompt, 50))
+            permit = await gate.acquire(holder, Usage(prompt, 50))
             if permit is None:
                 return
             under_way, asked = under_way + 1, asked + 1
@@ -97,7 +98,7 @@ def test_neither_places_nor_cap_are_exceeded(
 def test_earlier_runs_count_for_the_cap() -> None:
     async def scenario() -> None:
         gate = limits(Usage(90, 5), max_tokens_spent=100)
-        assert await gate.acquire(0, Usage(5, 1)) is None
+        assert await gate.acquire(await gate.enter(0), Usage(5, 1)) is None
         assert (await gate.why_stopped()).kind == CAPPED  # type: ignore[union-attr]
 
     asyncio.run(scenario())
@@ -106,8 +107,9 @@ def test_earlier_runs_count_for_the_cap() -> None:
 def test_a_stop_wakes_all_who_wait() -> None:
     async def scenario() -> None:
         gate = limits(concurrency=1)
-        assert await gate.acquire(0, Usage(1)) is not None
-        waiting = [asyncio.create_task(gate.acquire(0, Usage(1))) for _ in range(3)]
+        holder = await gate.enter(0)
+        assert await gate.acquire(holder, Usage(1)) is not None
+        waiting = [asyncio.create_task(gate.acquire(holder, Usage(1))) for _ in range(3)]
         sleeping = asyncio.create_task(gate.sleep(60))
         await asyncio.sleep(0.01)
         await gate.stop(INTERRUPTED, "stopped")
@@ -122,26 +124,31 @@ def test_a_stop_wakes_all_who_wait() -> None:
 def test_a_pause_holds_everybody_back() -> None:
     async def scenario() -> None:
         gate = limits()
-        permit = await gate.acquire(0, Usage(1))
+        permit = await gate.acquire(await gate.enter(0), Usage(1))
         assert permit is not None
         await gate.release(permit, Usage(1), pause=0.2)
         before = time.monotonic()
-        await gate.acquire(1, Usage(1))
+        assert await gate.acquire(await gate.enter(1), Usage(1)) is not None
         assert time.monotonic() - before >= 0.19
 
     asyncio.run(scenario())
 
 
-def test_places_of_a_worker_that_died_are_free_again() -> None:
+def test_a_worker_that_died_holds_nothing_and_waits_for_nothing() -> None:
     async def scenario() -> None:
         gate = limits(concurrency=2)
-        await gate.acquire(7, Usage(1))
-        await gate.acquire(7, Usage(1))
-        blocked = asyncio.create_task(gate.acquire(8, Usage(1)))
+        died, other = await gate.enter(7), await gate.enter(8)
+        for _ in range(2):
+            assert await gate.acquire(died, Usage(1)) is not None
+        orphan = asyncio.create_task(gate.acquire(died, Usage(1)))
+        blocked = asyncio.create_task(gate.acquire(other, Usage(1)))
         await asyncio.sleep(0.01)
         assert not blocked.done()
-        await gate.enter(7)
+        again = await gate.enter(7)
+        assert await asyncio.wait_for(orphan, 5) is None
         assert await asyncio.wait_for(blocked, 5) is not None
+        assert await asyncio.wait_for(gate.acquire(again, Usage(1)), 5) is not None
+        assert (await gate.counts()).under_way == 2
 
     asyncio.run(scenario())
 

@@ -37,7 +37,7 @@ def test_an_answer() -> None:
         reply = ask(url, options={"seed": 7})
         assert reply == Reply("one three five", "stop", None, None, 105, 3)
         assert model.bodies[0]["seed"] == 7
-        assert ask(url, "SORRY") == Reply(SORRY, "stop", None, None, 101, 9)
+        assert ask(url, "SORRY") == Reply(SORRY, "stop", None, None, 101, 10)
         assert ask(url, "POLICY").refusal == "This is against the rules."
         assert ask(url, "FILTER").finish_reason == "content_filter"
         assert ask(url, "AZURE").finish_reason == "content_filter"
@@ -122,7 +122,8 @@ class Run:
         log = ReplyLog(target, "part")
 
         async def run() -> Stop | None:
-            await ask_all(asked, section, SHORTEN, counter, self.gate, log, holder=0)
+            holder = await self.gate.enter(0)
+            await ask_all(asked, section, SHORTEN, counter, self.gate, log, holder=holder)
             return await self.gate.why_stopped()
 
         before = time.monotonic()
