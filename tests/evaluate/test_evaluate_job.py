@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.markdown import markdown
-from compressor.schema import load
+from compressor.schema import describe, load
 from tests.evaluate.conftest import Run
 from tests.evaluate.questions import ROWS, write_lines
 
@@ -210,6 +211,18 @@ def test_the_seed_decides_the_random_words(evaluate: Run, tmp_path: Path) -> Non
 def test_a_wrong_configuration_is_named(setting: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason.replace(".", r"\.")):
         load(EvaluateConfig, None, ["output.path=x", setting])
+
+
+def test_the_configuration_file_has_every_key_with_its_default() -> None:
+    written = yaml.safe_load((ROOT / "configs" / "evaluate.yaml").read_text())
+    for key, default, _ in describe(EvaluateConfig):
+        section, _, name = key.partition(".")
+        if key not in {"data.path", "output.path"}:
+            assert written[section].pop(name) == default, key
+    assert {name: set(rest) for name, rest in written.items() if rest} == {
+        "data": {"path"},
+        "output": {"path"},
+    }
 
 
 def test_scores_of_the_wrong_length_are_refused(tmp_path: Path) -> None:
