@@ -35,9 +35,8 @@ def build_tokenizer(*, marks_start: bool) -> Any:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{BEGIN} $A", special_tokens=[(BEGIN, tokenizer.token_to_id(BEGIN))]
         )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END
-    )
+    fast: Any = transformers.PreTrainedTokenizerFast
+    return fast(tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END)
 
 
 def save_causal(folder: Path, family: str, *, positions: int = 512) -> Path:
@@ -65,6 +64,7 @@ def save_causal(folder: Path, family: str, *, positions: int = 512) -> Path:
         config = transformers.GPT2Config(
             **common, n_embd=32, n_layer=2, n_head=2, n_positions=positions
         )
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    auto: Any = transformers.AutoModelForCausalLM
+    auto.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

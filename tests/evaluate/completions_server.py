@@ -20,7 +20,7 @@ class Served:
     """A model's side of the API. echoes: whether it gives log-probabilities of a prompt."""
 
     def __init__(self, folder: Path, *, echoes: bool = True) -> None:
-        self.model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+        self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         self.echoes = echoes
         self.faults: list[int] = []

@@ -49,7 +49,7 @@ def budget() -> Budget:
 @pytest.fixture(scope="module")
 def plain(folder: Path) -> Any:
     """(ids before, ids) -> losses of the latter by transformers alone."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
     def losses(head: list[int], tail: list[int]) -> list[float]:
         with torch.no_grad():
