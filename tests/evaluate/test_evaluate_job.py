@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -177,6 +178,22 @@ def test_facts_of_a_corpus_need_no_questions(evaluate: Run, tmp_path: Path) -> N
         "facts.text_column=body",
     )
     assert outcome.results["tasks"][0]["items"] == 1
+
+
+def test_results_may_lie_on_s3(evaluate: Run, s3_server: str, s3_options: dict[str, Any]) -> None:
+    storage = fsspec.filesystem("s3", **s3_options)
+    storage.mkdir("evaluations")
+    settings = [
+        "evaluate.tasks=[survival]",
+        "evaluate.contenders=[truncate]",
+        *(f"output.storage_options.{name}={value}" for name, value in s3_options.items()),
+    ]
+    _, said = evaluate("s3://evaluations/first", *settings)
+    assert not any(line.endswith("stored") for line in said)
+    assert json.loads(storage.cat("evaluations/first/results.json"))["contenders"] == ["truncate"]
+    assert "evaluations/first/plots/survival.png" in storage.find("evaluations/first")
+    _, said = evaluate("s3://evaluations/first", *settings)
+    assert len([line for line in said if line.endswith("stored")]) == 1 + len(RATES)
 
 
 def test_the_seed_decides_the_random_words(evaluate: Run, tmp_path: Path) -> None:
