@@ -110,9 +110,17 @@ class TeacherSection(Section):
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("wants http://HOST... or https://HOST...")
-        if parts.username or parts.password:
-            raise ValueError("holds credentials; they belong in the variable of api_key_env")
         return value
+
+    @model_validator(mode="after")
+    def _no_credentials(self) -> Self:
+        """Checked here, where the message doesn't show the value."""
+        if "@" in urlsplit(self.base_url).netloc:
+            raise ValueError(
+                "teacher.base_url: holds credentials, which belong in the environment variable "
+                "that teacher.api_key_env names"
+            )
+        return self
 
     @property
     def prices(self) -> tuple[float, float] | None:
