@@ -5,6 +5,7 @@ no reply yet is asked, and all that has one is judged, measured and written.
 """
 
 import hashlib
+import importlib.util
 import json
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def run(config: DistillConfig) -> Outcome:
     isn't done again. Raises `InputError` for what the user can mend, else `JobError`.
     """
     started = time.monotonic()
+    _check_packages()
     config = _absolute_tokenizer(config)
     source = Storage.at(config.input.path, config.input.storage_options, key="input.path")
     target = Storage.at(config.output.path, config.output.storage_options, key="output.path")
@@ -107,6 +109,12 @@ def _distill(context: "Context", units: "Sequence[Unit]", started: float) -> Out
         spent_before=spent_before,
         wall_seconds=time.monotonic() - started,
     )
+
+
+def _check_packages() -> None:
+    for name in ("openai", "tenacity"):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"distill needs the package {name}: pip install 'compressor[distill]'")
 
 
 def _first_mentions(requests: Sequence[Sequence[str]], answered: set[str]) -> list[frozenset[str]]:

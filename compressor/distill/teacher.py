@@ -80,7 +80,7 @@ class Teacher:
         except openai.APIConnectionError as error:
             reason = self._clean(error.__cause__ or error)
             raise TryAgainError(f"connection failed: {reason}", worked=_was_cut(error)) from None
-        except ValueError as error:  # a body that isn't JSON
+        except (ValueError, openai.APIError) as error:  # a body that isn't JSON, or no JSON of ours
             raise TryAgainError(f"broken answer: {self._clean(error)}", worked=True) from None
         return self._reply(completion)
 
