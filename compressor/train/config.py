@@ -37,7 +37,12 @@ class BaseSection(Section):
     base: str = Field(
         default="sentence-transformers/all-MiniLM-L6-v2",
         min_length=1,
-        description="the pretrained encoder: a local directory or a hub id",
+        description="the encoder to start from: a directory, a hub id, s3://, or default (shipped)",
+    )
+    tokenizer: str | None = Field(
+        default=None,
+        description="tokenizer of a model whose capitals the base is to learn (an uncased "
+        "WordPiece one): a name as in model.name; null = the base's own",
     )
     dropout: Share = Field(default=0.1, description="of hidden states, while training")
     attention_dropout: Share = Field(
@@ -71,8 +76,8 @@ class LabelSection(Section):
     )
     lift: dict[Kind, Share] = Field(
         default={},
-        description="least targets of facts, such as {number: 0.9, negation: 1}; kinds: "
-        + ", ".join(KINDS),
+        description="targets of facts are moved this share of the way to 1, such as "
+        "{number: 0.9, negation: 1}; kinds: " + ", ".join(KINDS),
     )
     soft_models: list[str] = Field(
         default=[],

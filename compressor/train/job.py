@@ -9,7 +9,6 @@ import torch
 from compressor.corpus.storage import Storage
 from compressor.engine.memory import keep_freed_memory
 from compressor.models.checkpoint import choose_device, positions
-from compressor.models.resolve import resolve
 from compressor.train.config import TrainConfig
 from compressor.train.export import export
 from compressor.train.heldout import heldout_metrics
@@ -33,7 +32,7 @@ def run(config: TrainConfig, say: Say = print) -> dict[str, Any]:
     """
     work = Storage.at(config.output.work, config.output.storage_options, key="output.work")
     target = Storage.at(config.output.path, config.output.storage_options, key="output.path")
-    config = _with_local_base(config)
+    config = _with_full_path(config)
     model, tokenizer = load(config)
     config = _with_windows_that_fit(config, model, say)
     runs = config.runs()
@@ -77,14 +76,12 @@ def _train(config: TrainConfig, task: Task, work: Storage, say: Say) -> None:
     train_runs(config, task, work=work, world=world, say=say)
 
 
-def _with_local_base(config: TrainConfig) -> TrainConfig:
-    """A base in a directory by its full path, as workers run elsewhere; a remote one fetched."""
-    base = config.model.base
-    if "://" in base:
-        base = str(resolve(base, config.data.storage_options))
-    elif Path(base).is_dir():
-        base = str(Path(base).absolute())
-    return config.model_copy(update={"model": config.model.model_copy(update={"base": base})})
+def _with_full_path(config: TrainConfig) -> TrainConfig:
+    """A base in a directory by its full path, as workers run in folders of their own."""
+    if not Path(config.model.base).is_dir():
+        return config
+    section = config.model.model_copy(update={"base": str(Path(config.model.base).absolute())})
+    return config.model_copy(update={"model": section})
 
 
 def _with_windows_that_fit(config: TrainConfig, model: Any, say: Say) -> TrainConfig:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from compressor.corpus.storage import Storage
+from compressor.models.resolve import resolve
 from compressor.train.config import TrainConfig
 from compressor.train.export import load_base
 from compressor.train.loop import train
@@ -31,7 +32,11 @@ def train_runs(
 def load(config: TrainConfig, *, device: str = "cpu") -> tuple[Any, Any]:
     """(model, tokenizer) that every run starts from."""
     classes = 2 if config.labels.loss == "binary" else 1
-    return load_base(config.model, seed=_HEAD_SEED, classes=classes, device=device)
+    settings = config.model
+    if settings.base == "default" or "://" in settings.base:
+        folder = resolve(settings.base, config.data.storage_options)
+        settings = settings.model_copy(update={"base": str(folder)})
+    return load_base(settings, seed=_HEAD_SEED, classes=classes, device=device)
 
 
 def run_folder(work: Storage, number: int) -> Storage:
