@@ -91,7 +91,10 @@ def without_known(
     if not passages:
         return list(queries)
     known = touched(transcripts, passages)
-    if all(known):
+    if not any(known):
+        left = list(queries)
+        say(f"none of {len(known)} meetings was trained on; {len(left)} queries")
+    elif all(known):
         flags = touched([query.text for query in queries], passages)
         left = [query for query, flag in zip(queries, flags, strict=True) if not flag]
         say(f"every meeting was trained on in parts; {len(left)} of {len(queries)} queries remain")

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 _WORD = re.compile(r"\w+")
 _SIZE = 6
-_SHARE = 0.2
-"""Of a passage's 6-grams. Transcripts that have nothing to do with each other share stock phrases,
-at most a few in a hundred; a passage cut out of a transcript shares nearly all of its own."""
+_SHARE = 0.5
+"""Of a passage's 6-grams. Meetings of one parliament share what a chair always says, up to a third
+of a passage; a passage that was cut out of a transcript has nearly all of its own in it."""
 
 
 def grams(text: str) -> frozenset[tuple[str, ...]]:
@@ -21,7 +21,7 @@ def grams(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def touched(texts: Sequence[str], passages: Iterable[str]) -> list[bool]:
-    """For each text whether one of the passages has at least a fifth of its 6-grams in it."""
+    """For each text whether one of the passages has at least half of its 6-grams in it."""
     known = [found for passage in passages if (found := grams(passage))]
     every = frozenset().union(*known)
     flags = []

@@ -115,6 +115,10 @@ def test_meetings_that_were_trained_on_are_left_out() -> None:
     left = without_known(queries, transcripts, [transcripts[1].upper()], said.append)
     assert [query.meeting for query in left] == [0, 0]
     assert said == ["1 of 2 meetings with 2 of 3 queries remain; the others were trained on"]
+    assert (
+        without_known(queries, transcripts, ["Not a word of it was said."], said.append) == queries
+    )
+    assert said.pop() == "none of 2 meetings was trained on; 3 queries"
     # Of every meeting a part: then only the queries that rest on such a part go.
     both = [MEETINGS[0]["transcript"][2]["text"], transcripts[1]]
     left = without_known(queries, transcripts, both, said.append)
