@@ -92,7 +92,8 @@ def _example(
         targets = (1 - share) * targets + share * soft
     least = least_targets(passage.text, annotation.spans, keep=passage.keep, lift=labels.lift)[word]
     weights = _weights(passage.text, annotation, word, labels)
-    return Example(ids, annotation.labels[word], np.maximum(targets, least), weights)
+    targets = least + (1 - least) * targets  # raised, and still in the teacher's order
+    return Example(ids, annotation.labels[word], targets, weights)
 
 
 def _annotate(passage: Passage, labels: LabelSection) -> Annotation:

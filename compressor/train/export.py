@@ -12,8 +12,10 @@ from transformers.utils import logging as transformers_logging
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.models.checkpoint import positions
+from compressor.models.resolve import resolve
 from compressor.train.config import BaseSection
 from compressor.train.optimiser import Weights
+from compressor.train.vocabulary import transplant
 
 # What a tokenizer that was saved with truncation and padding carries along in its configuration.
 _CUT_AND_PADDED = (
@@ -70,6 +72,10 @@ def load_base(
         tokenizer = AutoTokenizer.from_pretrained(settings.base)
     except (OSError, ValueError) as error:
         raise InputError(f"model.base: {settings.base!r} can't be loaded: {error}") from None
+    if settings.tokenizer is not None:
+        other = AutoTokenizer.from_pretrained(resolve(settings.tokenizer))
+        transplant(model, tokenizer, other, seed=seed)
+        tokenizer = other
     if not tokenizer.is_fast:
         raise InputError(f"model.base: {settings.base!r} has no fast tokenizer, which is needed")
     # Sentence encoders ship tokenizers that cut at 128; windows are ours to cut.

@@ -34,6 +34,9 @@ def least_targets(
 ) -> Floats:
     """The least target of each word, float32 [words]; 0 for most.
 
+    A target t becomes least + (1 - least) * t, so that facts rank among each other as the teacher
+    ranked them.
+
     `spans`: int64 [words, 2], the words' characters. Words of a fact get what `lift` says of its
     kind; words of an occurrence of a string of `keep` (in any case, from the start of a word to the
     end of one) get 1.

@@ -21,7 +21,7 @@ _WORD = regex.compile(r"\p{L}+")
 # Rare names are spelt with short first pieces; without capitals of these they would be unknown.
 _SHORT_PIECE = 3
 # Of the mean length of an embedding: enough to be seen, too little to hide the word.
-_OFFSET_LENGTH = 0.5
+_OFFSET_LENGTH = 0.3
 
 
 def cased_vocabulary(

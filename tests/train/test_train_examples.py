@@ -26,6 +26,15 @@ def test_every_sub_word_takes_the_label_of_its_word(untruncated: PreTrainedToken
     assert example.weights.tolist() == [1] * 9
 
 
+def test_lifted_facts_keep_the_order_of_the_teacher(
+    untruncated: PreTrainedTokenizerFast,
+) -> None:
+    passage = Passage("a", "docs", "xyz 1 2 3 the", "xyz 2 3", "3")
+    (example,) = encode([passage], untruncated, LabelSection(lift={"number": 0.8}))
+    assert example.grades.tolist() == [0.5, 0.5, 0.5, 0, 0.5, 1, 0]
+    assert example.targets.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.8, 0.9, 1, 0])
+
+
 def test_weights_by_word_and_by_mark(untruncated: PreTrainedTokenizerFast) -> None:
     passage = Passage("a", "docs", "xyz, the", "", "")
     labels = LabelSection(word_weighting=1.0, mark_weight=0.5)

@@ -93,9 +93,9 @@ def test_soft_labels_are_mixed_in_and_facts_lifted_after(
     soft = [np.array([0.2, 0.4, 0.6], np.float32)] * 2
     untruncated = tokenizer  # three sub-words: too few to be cut
     mixed, alone = encode([passage, bare], untruncated, labels, soft)
-    assert mixed.targets.tolist() == pytest.approx([0.75 * 0.5 + 0.05, 0.9, 0.15])
+    assert mixed.targets.tolist() == pytest.approx([0.75 * 0.5 + 0.05, 0.9 + 0.1 * 0.1, 0.15])
     assert mixed.grades.tolist() == [0.5, 0, 0]  # stay the teacher's
-    assert alone.targets.tolist() == pytest.approx([0.2, 0.9, 0.6])
+    assert alone.targets.tolist() == pytest.approx([0.2, 0.9 + 0.1 * 0.4, 0.6])
     (teachers,) = encode([passage], untruncated, labels)
     assert teachers.targets.tolist() == pytest.approx([0.5, 0.9, 0])
 

@@ -1,10 +1,14 @@
 """Capitals for an uncased vocabulary: what is added, and where its embeddings come from."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from compressor.errors import InputError
+from compressor.train.config import BaseSection
+from compressor.train.export import load_base
 from compressor.train.vocabulary import cased_tokenizer, cased_vocabulary, transplant
 
 SPECIAL = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -84,6 +88,17 @@ def test_new_rows_are_the_lower_case_ones_moved_alike() -> None:
     torch.testing.assert_close(moved("The"), moved("Apple"))
     torch.testing.assert_close(moved("THE"), moved("NATO"))
     assert not torch.allclose(moved("The"), moved("THE"))
+
+
+def test_a_base_is_loaded_with_another_tokenizer(tmp_path: Path) -> None:
+    before, base, capitals = uncased(), tmp_path / "base", tmp_path / "capitals"
+    small_model().save_pretrained(base)
+    before.save_pretrained(base)
+    cased_tokenizer(before, vocabulary(NEEDED + 4)).save_pretrained(capitals)
+    settings = BaseSection(base=str(base), tokenizer=str(capitals))
+    model, tokenizer = load_base(settings, seed=1)
+    assert model.config.vocab_size == len(tokenizer) == NEEDED + 4
+    assert tokenizer.tokenize("London zu") == ["London", "zu"]
 
 
 def test_a_piece_that_the_base_lacks_is_refused() -> None:
