@@ -36,7 +36,8 @@ from compressor.distill.records import (
 )
 from compressor.distill.reply import Reply
 from compressor.distill.store import ReplyLog, part_names, read_parts
-from compressor.engine.subwords import TokenCounter, load_counter
+from compressor.distill.tokens import teacher_counter
+from compressor.engine.subwords import TokenCounter
 
 Unit = Sequence[tuple[Shard, tuple[Origin, ...]]]
 
@@ -52,9 +53,8 @@ class Context:
     instruction: Instruction
 
     def counter(self) -> TokenCounter:
-        return load_counter(
-            self.config.distill.tokenizer or "default", dict(self.config.input.storage_options)
-        )
+        options = dict(self.config.input.storage_options)
+        return teacher_counter(self.config.distill.tokenizer, options)
 
     def request(self, piece: Piece) -> str:
         return fingerprint(self.config.teacher, self.instruction, piece.chunk.text)

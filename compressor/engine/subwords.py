@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Tokenizer
 
 from compressor.errors import InputError
 
@@ -50,7 +51,9 @@ class FastTokenizer:
     """A Hugging Face fast tokenizer, without truncation, padding or special tokens around."""
 
     def __init__(self, tokenizer: Any) -> None:
-        backend = getattr(tokenizer, "backend_tokenizer", None)
+        """Of transformers, or the `tokenizers.Tokenizer` below it."""
+        is_backend = isinstance(tokenizer, Tokenizer)
+        backend = tokenizer if is_backend else getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise InputError(
                 f"{type(tokenizer).__name__} is no fast tokenizer: offsets are needed; "

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compressor.distill.chunk import Chunk, cut_chunks, join
+from compressor.distill.tokens import teacher_counter
 from compressor.engine.subwords import TokenCounter, load_counter
+from compressor.errors import InputError
 
 PIECES = st.sampled_from(
     ["The fox sleeps. ", "No! ", "well, then ", "fox ", "\n\n", "  ", "。", "狐は眠る。", "狐",
@@ -17,8 +19,8 @@ TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=6)), max_size=60).map("".joi
 
 
 @pytest.fixture(scope="session")
-def counter(tiny_model: Path) -> TokenCounter:
-    return load_counter(str(tiny_model))
+def counter() -> TokenCounter:
+    return teacher_counter(None)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -72,3 +74,19 @@ def test_join_wants_a_compression_for_each_chunk(counter: TokenCounter) -> None:
         join(chunks, ["fox sleeps"])
     with pytest.raises(ValueError, match="at least one token"):
         cut_chunks(["fox"], counter, 0)
+
+
+def test_the_counter_is_that_of_the_engine(tiny_model: Path, tmp_path: Path) -> None:
+    texts = ["The fox sleeps, and the 150,782 dogs don't.", "狐は眠る。", "", " \n", "[CLS] x"]
+    for name in ("default", str(tiny_model)):
+        light, full = teacher_counter(name), load_counter(name)
+        assert light.count(texts).tolist() == full.count(texts).tolist()
+        assert (light.encode(texts).start == full.encode(texts).start).all()
+    assert (
+        teacher_counter(None).count(texts).tolist() == load_counter("default").count(texts).tolist()
+    )
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(
+        InputError, match=r"^distill\.tokenizer: .*tokenizer\.json: can't be loaded"
+    ):
+        teacher_counter(str(tmp_path))

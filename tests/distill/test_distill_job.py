@@ -41,7 +41,7 @@ def corpus(folder: Path, texts: Sequence[str | None], files: int = 2, **columns:
 
 
 @pytest.fixture(scope="session")
-def distill(tiny_model: Path, ray_session: None) -> Job:
+def distill(ray_session: None) -> Job:
     """Run the job in this process; gives its summary."""
 
     def call(source: Any, target: Any, url: str, *settings: str) -> dict[str, Any]:
@@ -51,7 +51,6 @@ def distill(tiny_model: Path, ray_session: None) -> Job:
             f"teacher.base_url={url}",
             "teacher.model=small",
             "teacher.backoff=0.05",
-            f"distill.tokenizer={tiny_model}",
             "cluster.rows_per_shard=5",
             *settings,
         ]
@@ -76,7 +75,7 @@ def test_a_corpus_becomes_a_dataset(tmp_path: Path, distill: Job) -> None:
             source,
             tmp_path / "out",
             url,
-            "distill.chunk_tokens=100",
+            "distill.chunk_tokens=64",
             "input.id_column=name",
             "input.domain_column=kind",
         )

@@ -20,14 +20,13 @@ __all__ = ["distill"]  # the fixture
 CHUNKS, PLACES = 60, 4
 
 
-def start(source: Path, target: Path, url: str, model: Path) -> subprocess.Popen[str]:
+def start(source: Path, target: Path, url: str) -> subprocess.Popen[str]:
     settings = [
         f"input.path={source}",
         f"output.path={target}",
         f"teacher.base_url={url}",
         "teacher.model=small",
         f"teacher.concurrency={PLACES}",
-        f"distill.tokenizer={model}",
         "cluster.rows_per_shard=5",
     ]
     command = [sys.executable, "-m", "jobs.distill", *settings]
@@ -58,12 +57,12 @@ def quiet(model: Model) -> Callable[[], bool]:
     [signal.SIGKILL, signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)],
 )
 def test_a_rerun_asks_only_what_is_missing(
-    number: signal.Signals, tmp_path: Path, tiny_model: Path, distill: Callable[..., Any]
+    number: signal.Signals, tmp_path: Path, distill: Callable[..., Any]
 ) -> None:
     source = corpus(tmp_path / "in", [sentence(i) for i in range(CHUNKS)])
     target = tmp_path / "out"
     with teacher(delay=0.2) as (model, url):
-        job = start(source, target, url, tiny_model)
+        job = start(source, target, url)
         try:
             wait_for(lambda: model.asked.total() >= CHUNKS // 4, 120)
             job.send_signal(number)

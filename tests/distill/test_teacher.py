@@ -16,7 +16,7 @@ from compressor.distill.prompt import Instruction
 from compressor.distill.reply import Reply
 from compressor.distill.store import ReplyLog, index_of, part_names, read_parts
 from compressor.distill.teacher import HopelessError, Teacher, TryAgainError, retry_after
-from compressor.engine.subwords import load_counter
+from compressor.distill.tokens import teacher_counter
 from tests.distill.server import SORRY, Fault, faulty, teacher
 
 TEXT = "one two three four five"
@@ -115,7 +115,7 @@ class Run:
         section = TeacherSection(
             base_url=url, **{"model": "small", "timeout": 0.5, "backoff": 0.05, **settings}
         )
-        counter = load_counter("default")
+        counter = teacher_counter(None)
         self.gate = Limits(section)
         target = Storage(str(folder), {}, "output.path")
         asked = questions([(text, text) for text in texts], SHORTEN, counter)
