@@ -141,6 +141,7 @@ class Storage:
                 yield remote
             except BaseException:
                 remote.discard()
+                remote.closed = True  # else it is finished after all when it is collected
                 raise
             remote.close()
             return

@@ -30,7 +30,7 @@ class DataSection(Section):
     heldout_passages: int = Field(
         default=100, ge=1, description="passages kept out of training, spread over the domains"
     )
-    heldout_seed: int = Field(default=0, description="which passages are held out")
+    heldout_seed: int = Field(default=0, ge=0, description="which passages are held out")
 
 
 class BaseSection(Section):
@@ -97,7 +97,7 @@ class LabelSection(Section):
 class Member(Section):
     """What one of several runs does otherwise than `training` says; null = as there."""
 
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0)
     epochs: int | None = Field(default=None, ge=1)
     batch_tokens: int | None = Field(default=None, ge=16)
     learning_rate: float | None = Field(default=None, gt=0)
@@ -109,7 +109,7 @@ class TrainingSection(Section):
         description="runs whose weights are averaged: their seed, epochs, batch_tokens, "
         "learning_rate; [] = one run",
     )
-    seed: int = Field(default=1, description="of dropout and of the order of passages")
+    seed: int = Field(default=1, ge=0, description="of dropout and of the order of passages")
     epochs: int = Field(default=3, ge=1, description="passes over the training passages")
     batch_tokens: int = Field(default=3000, ge=16, description="sub-words (padded) in one step")
     slots: int = Field(

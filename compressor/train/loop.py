@@ -130,7 +130,7 @@ def _step(
 
 def _slot_seed(seed: int, step: int, slot: int) -> int:
     """Independent streams, whatever the three numbers."""
-    mixed = np.random.SeedSequence([abs(seed), int(seed < 0), step, slot])
+    mixed = np.random.SeedSequence([seed, step, slot])
     return int(mixed.generate_state(1, np.uint64)[0])
 
 

@@ -29,7 +29,7 @@ def settings(base: Path, data: Path, folder: str, *more: str) -> list[str]:
         "model.max_window_tokens=100",
         "model.device=cpu",
         "training.batch_tokens=300",
-        "training.epochs=12",
+        "training.epochs=6",
         "training.learning_rate=0.003",
         "training.threads=1",
         "output.checkpoint_steps=5",

@@ -46,10 +46,10 @@ def losses(rows: list[dict[str, Any]]) -> list[float]:
 def test_without_dropout_the_slots_change_nothing(base: Path, data: Path, tmp_path: Path) -> None:
     """More slots than a batch has windows, too: some are empty."""
     one, few, many = (
-        losses(start(base, data, tmp_path / str(slots), dropout=0.0, slots=slots)[1])
+        losses(start(base, data, tmp_path / str(slots), dropout=0.0, slots=slots, epochs=1)[1])
         for slots in (1, 3, 16)
     )
-    assert len(one) > 10
+    assert len(one) > 5
     assert few == pytest.approx(one, abs=1e-4)
     assert many == pytest.approx(one, abs=1e-4)
 
@@ -60,7 +60,7 @@ def test_with_dropout_each_slot_draws_its_own(base: Path, data: Path, tmp_path: 
     torch.manual_seed(2)
     again = losses(start(base, data, tmp_path / "2", slots=2, epochs=1)[1])
     other = losses(start(base, data, tmp_path / "3", slots=1, epochs=1)[1])
-    reseeded = losses(start(base, data, tmp_path / "4", slots=2, epochs=1, seed=-5)[1])
+    reseeded = losses(start(base, data, tmp_path / "4", slots=2, epochs=1, seed=2)[1])
     assert one == again
     assert one != other
     assert one != reseeded
