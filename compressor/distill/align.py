@@ -23,11 +23,15 @@ Ints = npt.NDArray[np.int64]
 
 NOWHERE = -1
 REACH = 400
+CROWD = 50  # a ruler of a thousand dashes is no thousand places to choose from
 
 # Worth of what two words in a row can share, and of the same case. All of it together is worth
 # less than that one word more is equal and not just a form, and that less than one word more.
 _NEIGHBOURS, _GLUED, _ACROSS_MARK, _SAME_CASE = 40, 20, 30, 5
 _BONUS_PER_WORD = _NEIGHBOURS + _GLUED + _SAME_CASE
+
+# Equal words that may be expected by chance as near as the one that is taken for a moved word.
+_CHANCE = 0.5
 
 
 def align(source: Sequence[Word], kept: Sequence[Word]) -> Ints:
@@ -130,9 +134,9 @@ def _best_before(
         worth = _NEIGHBOURS + _GLUED * (word.glued and places.words[j].glued)
         if near.worth + worth >= best.worth:
             best, bonus = near, worth
-    if j > 1 and places.is_mark[j - 1] and (across := row_before.get(j - 2)) is not None:
-        if across.worth + _ACROSS_MARK >= best.worth + bonus:
-            best, bonus = across, _ACROSS_MARK
+    across = row_before.get(j - 2) if j > 1 and places.is_mark[j - 1] else None
+    if across is not None and across.worth + _ACROSS_MARK >= best.worth + bonus:
+        best, bonus = across, _ACROSS_MARK
     return best, bonus
 
 
@@ -147,19 +151,18 @@ def _centres(places: _Places, kept: Sequence[Word]) -> list[list[float]]:
     i = np.arange(len(kept))
     after = np.searchsorted(rows, i, side="right")
     even = np.interp(i, rows, targets)
-    centres: list[list[float]] = np.stack(
-        [targets[after - 1], even, targets[after]], axis=1
-    ).tolist()
-    return centres
+    centres = np.stack([targets[after - 1], even, targets[after]], axis=1)
+    return [list(row) for row in centres.tolist()]
 
 
 def _near(positions: list[int], centres: Sequence[float]) -> Iterator[int]:
-    """Those of `positions` within REACH of one of the centres; both rise."""
+    """Those of `positions` within REACH, and CROWD of them, of one of the centres; both rise."""
     start = 0
     for centre in centres:
-        start = max(start, bisect_left(positions, centre - REACH))
-        end = bisect_right(positions, centre + REACH)
-        yield from positions[start:end]
+        middle = bisect_left(positions, centre)
+        first = max(start, middle - CROWD, bisect_left(positions, centre - REACH))
+        end = min(middle + CROWD, bisect_right(positions, centre + REACH))
+        yield from positions[first:end]
         start = max(start, end)
 
 
@@ -189,27 +192,29 @@ def _anchors(places: _Places, kept: Sequence[Word]) -> list[tuple[int, int]]:
 def _find_moved(places: _Places, kept: Sequence[Word], positions: Ints) -> None:
     """Give words without a position the free place nearest to where their neighbours stand.
 
-    Rare words first: where they stand tells about the frequent ones beside them. Marks that are
-    not in order were put there by the teacher; they are left out.
+    Rare words first: where they stand tells about the frequent ones beside them. A word with
+    several free places gets none where the nearest is so far that one would be there by chance:
+    "the" is rather invented than moved. Marks out of order were put there by the teacher.
     """
     free = np.ones(len(places.words), np.bool_)
-    free[positions[positions >= 0]] = False
-    missing = [i for i in np.flatnonzero(positions < 0).tolist() if not kept[i].is_mark]
+    free[positions[positions != NOWHERE]] = False
+    missing = [i for i in np.flatnonzero(positions == NOWHERE).tolist() if not kept[i].is_mark]
     for find in (places.equal, places.forms):
         for i in sorted(missing, key=lambda i: len(find(kept[i]))):
             candidates = [j for j in find(kept[i]) if free[j]]
-            if not candidates or positions[i] >= 0:
+            if positions[i] != NOWHERE or not candidates:
                 continue
             expected = _expected(positions, i)
             distance, best = min((min(abs(j - e) for e in expected), j) for j in candidates)
-            if distance <= REACH:
+            by_chance = len(candidates) / len(places.words) * (2 * distance + 1)
+            if distance <= REACH and (len(candidates) == 1 or by_chance <= _CHANCE):
                 positions[i] = best
                 free[best] = False
 
 
 def _expected(positions: Ints, i: int) -> list[int]:
     """Where word `i` would stand as the neighbour of the nearest placed words on either side."""
-    placed = np.flatnonzero(positions >= 0)
+    placed = np.flatnonzero(positions != NOWHERE)
     at = int(np.searchsorted(placed, i))
     expected = [int(positions[placed[at - 1]]) + 1] if at else []
     expected += [int(positions[placed[at]]) - 1] if at < len(placed) else []

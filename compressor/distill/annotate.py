@@ -27,8 +27,8 @@ class Annotation:
     """Labels of one passage.
 
     `spans`: int64 [words, 2], character offsets [start, end), in order, blanks left out.
-    `labels`: float32 [words]. `unmatched`: words and marks of the compressions that have no place in
-    the passage; 0 for pure deletions.
+    `labels`: float32 [words]. `unmatched`: words and marks of the compressions that
+    have no place in the passage; 0 for pure deletions.
     """
 
     spans: Ints
@@ -55,7 +55,7 @@ def annotate(text: str, half: str, quarter: str | None) -> Annotation:
 
 
 def _kept(words: Sequence[Word], compressed: str) -> tuple[Ints, int]:
-    """Positions in `words` of what `compressed` keeps, rising, and how many of its words have none."""
+    """Positions in `words` of what `compressed` keeps, rising; how many of its words have none."""
     positions = align(words, split_words(compressed))
     found = positions[positions != NOWHERE]
     return np.sort(found), len(positions) - len(found)

@@ -40,8 +40,8 @@ class Word:
 
     @cached_property
     def key(self) -> str:
-        """What equal words share: the text without case and typography."""
-        return _key(self.text)
+        """What equal words share: the text without case."""
+        return self.text.casefold()
 
     @property
     def is_mark(self) -> bool:
@@ -59,19 +59,18 @@ def split_words(text: str) -> list[Word]:
     return words
 
 
-@lru_cache(maxsize=100_000)
-def _key(text: str) -> str:
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFKC", text.translate(_PLAIN)).casefold()
-
-
 def are_forms(one: str, other: str) -> bool:
-    """Whether two different keys look like forms of one word: a common beginning, then endings.
+    """Whether two different keys are one word in other typography or, as it looks, another form.
 
-    Numbers and identifiers have no forms. English endings only; other languages' words, and those
-    that change inside ("went"), are the same only where they are equal.
+    Forms have a common beginning, then endings of English. Numbers and identifiers have none;
+    other languages' words, and those that change inside ("went"), are the same where they are
+    equal.
     """
+    one, other = _plain(one), _plain(other)
+    if one == other:
+        return True
+    if not (one.isalpha() and other.isalpha()):
+        return False
     common = 0
     for a, b in zip(one, other, strict=False):
         if a != b:
@@ -79,11 +78,21 @@ def are_forms(one: str, other: str) -> bool:
         common += 1
     return (
         common >= _SHORTEST_STEM
-        and _ENDING.fullmatch(one[common:]) is not None
-        and _ENDING.fullmatch(other[common:]) is not None
-        and one.isalpha()
-        and other.isalpha()
+        and _ENDING.fullmatch(one, common) is not None
+        and _ENDING.fullmatch(other, common) is not None
     )
+
+
+@lru_cache(maxsize=100_000)
+def _plain(key: str) -> str:
+    if key.isascii():
+        return key
+    return unicodedata.normalize("NFKC", key.translate(_PLAIN)).casefold()
+
+
+def _stem(key: str) -> str:
+    """What all forms of a word share."""
+    return _plain(key)[:_SHORTEST_STEM]
 
 
 class Vocabulary:
@@ -95,13 +104,13 @@ class Vocabulary:
             self.codes.setdefault(word.key, len(self.codes))
         self._by_stem: dict[str, list[str]] = {}
         for key in self.codes:
-            self._by_stem.setdefault(key[:_SHORTEST_STEM], []).append(key)
+            self._by_stem.setdefault(_stem(key), []).append(key)
         self._forms: dict[str, list[int]] = {}
 
     def forms(self, key: str) -> list[int]:
         """Codes of the words that are forms of `key`, itself left out."""
         if key not in self._forms:
-            near = self._by_stem.get(key[:_SHORTEST_STEM], ())
+            near = self._by_stem.get(_stem(key), ())
             self._forms[key] = [self.codes[k] for k in near if k != key and are_forms(k, key)]
         return self._forms[key]
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor.distill.annotate import align, annotate
+from compressor.distill.annotate import annotate
 from compressor.distill.words import split_words
 
 
@@ -15,7 +15,7 @@ def labelled(text: str, half: str, quarter: str) -> list[tuple[str, float]]:
     ]
 
 
-def test_words_get_the_grade_of_the_shortest_text_that_keeps_them():
+def test_words_get_the_grade_of_the_shortest_text_that_keeps_them() -> None:
     assert labelled("The cat sat down.", "cat sat.", "cat") == [
         ("The", 0.0),
         ("cat", 1.0),
@@ -25,62 +25,68 @@ def test_words_get_the_grade_of_the_shortest_text_that_keeps_them():
     ]
 
 
-def test_a_repeated_word_is_found_beside_its_neighbour():
+def test_a_repeated_word_is_found_beside_its_neighbour() -> None:
     # A greedy search would take the first "the" and the first "of".
     text = "the end of the road of the king of the hill"
     grades = dict(enumerate(label for _, label in labelled(text, "king of the hill", "")))
     assert [i for i, label in grades.items() if label] == [7, 8, 9, 10]
 
 
-def test_a_lone_function_word_stands_before_the_word_that_it_leads_to():
+def test_a_lone_function_word_stands_before_the_word_that_it_leads_to() -> None:
     text = "in spring they met in a house in Rome"
     kept = [i for i, (_, label) in enumerate(labelled(text, "met in Rome", "")) if label]
     assert kept == [3, 7, 8]
 
 
-def test_case_decides_between_equals():
+def test_case_decides_between_equals() -> None:
     text = "May may come may"
     assert [label for _, label in labelled(text, "May", "")] == [0.5, 0.0, 0.0, 0.0]
 
 
-def test_attached_punctuation_may_be_missing():
+def test_attached_punctuation_may_be_missing() -> None:
     text = "Rome, Paris, and (later) Oslo."
     kept = [word for word, label in labelled(text, "Rome Paris later Oslo", "Oslo") if label]
     assert kept == ["Rome", "Paris", "later", "Oslo"]
 
 
-def test_words_across_a_missing_mark_still_count_as_neighbours():
+def test_words_across_a_missing_mark_still_count_as_neighbours() -> None:
     text = "red, blue, red green blue"
     kept = [i for i, (_, label) in enumerate(labelled(text, "red blue", "")) if label]
     assert kept == [0, 2]
 
 
-def test_invented_words_are_left_out_and_counted():
+def test_invented_words_are_left_out_and_counted() -> None:
     result = annotate("one two three", "one zwei three", "drei three")
     assert result.labels.tolist() == [0.5, 0.0, 1.0]
     assert result.unmatched == 2
 
 
-def test_words_out_of_order_cost_one_label_not_all():
-    result = annotate("one two three four", "two one three four", "")
-    assert int((result.labels > 0).sum()) == 3
+def test_words_out_of_order_are_found() -> None:
+    result = annotate("one two three four five", "two one four", "four two")
+    assert result.labels.tolist() == [0.5, 1, 0, 1, 0]
+    assert result.unmatched == 0
+
+
+def test_one_level_is_kept_or_dropped() -> None:
+    result = annotate("one two three", "one zwei three", None)
+    assert result.labels.tolist() == [1, 0, 1]
     assert result.unmatched == 1
 
 
-def test_scripts_without_spaces_are_labelled_by_character():
+def test_scripts_without_spaces_are_labelled_by_character() -> None:
     text = "今天天气很好。"
     assert [label for _, label in labelled(text, "今天 很好", "很好")] == [0.5, 0.5, 0, 0, 1, 1, 0]
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])
-def test_nothing_to_label(text: str):
+def test_nothing_to_label(text: str) -> None:
     result = annotate(text, "a", "")
     assert result.spans.shape == (0, 2)
     assert result.labels.dtype == np.float32
     assert result.unmatched == 1
 
 
-def test_empty_compressions_drop_everything():
+def test_empty_compressions_drop_everything() -> None:
     assert annotate("some words here", "", "").labels.tolist() == [0, 0, 0]
 
 
@@ -99,8 +105,8 @@ def deletions(draw: st.DrawFn) -> tuple[str, str, str]:
 
 
 @given(deletions())
-@settings(max_examples=300, deadline=None)
-def test_a_pure_deletion_is_reproduced_exactly(case: tuple[str, str, str]):
+@settings(max_examples=150, deadline=None)
+def test_a_pure_deletion_is_reproduced_exactly(case: tuple[str, str, str]) -> None:
     text, half, quarter = case
     words = labelled(text, half, quarter)
     assert [w.lower() for w, label in words if label > 0] == half.lower().split()
@@ -108,26 +114,9 @@ def test_a_pure_deletion_is_reproduced_exactly(case: tuple[str, str, str]):
     assert annotate(text, half, quarter).unmatched == 0
 
 
-def runs(positions: list[int]) -> int:
-    return sum(1 for i, p in enumerate(positions) if i == 0 or positions[i - 1] != p - 1)
-
-
-@given(
-    st.lists(st.sampled_from("abc"), min_size=1, max_size=30),
-    st.lists(st.booleans(), min_size=30, max_size=30),
-)
-@settings(max_examples=300, deadline=None)
-def test_no_more_runs_than_the_true_alignment(words: list[str], keep: list[bool]):
-    true = [i for i, kept in zip(range(len(words)), keep, strict=False) if kept]
-    source = split_words(" ".join(words))
-    found, lost = align(source, [source[i] for i in true])
-    assert lost == 0
-    assert runs(found.tolist()) <= runs(true)
-
-
 @given(st.text(max_size=60), st.text(max_size=30), st.text(max_size=15))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_labelled_in_order_without_blanks(text: str, half: str, quarter: str):
+def test_any_text_is_labelled_in_order_without_blanks(text: str, half: str, quarter: str) -> None:
     result = annotate(text, half, quarter)
     flat = result.spans.ravel()
     assert (np.diff(flat) >= 0).all()
