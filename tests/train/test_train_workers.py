@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -99,6 +100,7 @@ def workers() -> list[int]:
     return [int(row[0]) for row in rows if int(row[0]) in ours and "RayTrainWorker" in row[-1]]
 
 
+@SLOW
 def test_a_killed_worker_costs_the_steps_since_the_checkpoint(
     base: Path,
     data: Path,
@@ -173,3 +175,30 @@ def test_too_few_gpus_are_said_before_the_start(base: Path, data: Path) -> None:
     config = config.model_copy(update={"model": section})
     with pytest.raises(InputError, match=r"training\.workers: 2 .* \(1 GPUs\) has room for 1"):
         worker_resources(config, [Node(4, 1)])
+
+
+@SLOW
+def test_the_command_trains_on_a_ray_of_its_own(base: Path, data: Path, tmp_path: Path) -> None:
+    overrides = {
+        "data.path": data,
+        "data.heldout_passages": 8,
+        "model.base": base,
+        "model.max_window_tokens": 100,
+        "training.batch_tokens": 300,
+        "training.epochs": 1,
+        "training.slots": 2,
+        "training.workers": 2,
+        "output.path": tmp_path / "model",
+        "output.work": tmp_path / "work",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.train", *(f"{key}={v}" for key, v in overrides.items())],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "run run-1  epoch 1" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"model: {tmp_path / 'model'}")
+    assert (tmp_path / "model" / "model.safetensors").exists()
