@@ -13,7 +13,7 @@ from tests.distill.perturb import HALF, QUARTER, Case, draw_kept, english, pertu
 
 Flags = npt.NDArray[np.bool_]
 
-PASSAGES = 30
+PASSAGES = 60
 CHANGED = {"inflected": 0.05, "moved": 0.05, "invented": 0.05}
 CHANGED_UNSPACED = {"moved": 0.05, "invented": 0.05, "blanks": 0.2}
 
