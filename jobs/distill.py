@@ -25,6 +25,7 @@ def main(config: DistillConfig) -> None:
     click.echo(f"tokens      {tokens['prompt']:,} asked, {tokens['completion']:,} answered{price}")
     click.echo(f"data        {outcome.output}")
     click.echo(f"statistics  {outcome.output}/_stats/summary.json")
+    click.echo(f"quality     {outcome.output}/_stats/quality.html")
     if summary["not_asked"]:
         click.echo(
             f"stopped     {summary['stopped']}: {summary['not_asked']:,} chunks were not asked; "

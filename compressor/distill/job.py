@@ -25,7 +25,7 @@ from compressor.distill.output import existing, is_complete, remove_others
 from compressor.distill.prompt import Instruction, load_instruction
 from compressor.distill.records import columns, origins
 from compressor.distill.store import index_of
-from compressor.distill.summary import SUMMARY, Outcome, write_summary
+from compressor.distill.summary import SUMMARY, Outcome, write_quality, write_summary
 from compressor.errors import InputError, JobError
 from compressor.pipeline.resume import announce
 
@@ -98,6 +98,7 @@ def _distill(context: "Context", units: "Sequence[Unit]", started: float) -> Out
     not_asked = len(names - index.parts.keys())
     _raise_for(stop, target, answered=len(names) - not_asked, not_asked=not_asked)
     verdicts, selected = write_all(context, units, requests, index.parts, index.given_up)
+    write_quality(context, [shard for unit in units for shard, _ in unit], verdicts)
     return write_summary(
         context,
         verdicts,

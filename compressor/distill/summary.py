@@ -1,4 +1,4 @@
-"""`_stats/summary.json` of the job `distill`: what was asked, what came of it, what it cost."""
+"""`_stats/` of the job `distill`: what was asked, what came of it, what it cost, how good it is."""
 
 import json
 from collections import Counter
@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from compressor import __version__
+from compressor.corpus.plan import Shard
 from compressor.distill.limits import Stop, Usage
+from compressor.distill.quality_report import write_report
 from compressor.distill.records import MEASURES, Verdicts
 from compressor.distill.reply import STATUSES
 from compressor.pipeline.resume import public
@@ -17,7 +21,8 @@ from compressor.pipeline.resume import public
 if TYPE_CHECKING:
     from compressor.distill.tasks import Context
 
-SUMMARY = "_stats/summary.json"
+STATISTICS = "_stats"
+SUMMARY = f"{STATISTICS}/summary.json"
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
 
@@ -63,6 +68,30 @@ def write_summary(
     }
     context.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
     return Outcome(context.target.url, summary)
+
+
+def write_quality(
+    context: "Context", shards: Sequence[Shard], verdicts: Sequence[Verdicts]
+) -> None:
+    """Write `_stats/quality.html` and `quality.json`; the files of the shards are there."""
+    ends = np.cumsum([len(verdict.qualities) for verdict in verdicts])
+
+    def example(number: int) -> tuple[str, str, str]:
+        shard = int(np.searchsorted(ends, number, "right"))
+        row = number - int(ends[shard]) + len(verdicts[shard].qualities)
+        file = pa.BufferReader(context.target.read(shards[shard].name))
+        table = pq.read_table(file, columns=["id", "text", "half"]).slice(row, 1)
+        found = table.to_pylist()[0]
+        return found["id"], found["text"], found["half"]
+
+    quality = context.config.quality
+    write_report(
+        context.target.below(STATISTICS),
+        [one for verdict in verdicts for one in verdict.qualities],
+        example,
+        variation_share=quality.variation_share,
+        gap_share=quality.gap_share,
+    )
 
 
 def _rates(verdicts: Sequence[Verdicts]) -> dict[str, float | None]:

@@ -70,6 +70,8 @@ class Model:
             content = "  "
         elif "LONGER" in text:
             content = f"{text} {text}"
+        elif "INVENT" in text:
+            content = f"{content} zebra zebra"
         elif "CUT" in text:
             finish = "length"
         elif "CHATTY" in text and two:

@@ -68,8 +68,9 @@ def test_a_corpus_becomes_a_dataset(tmp_path: Path, distill: Job) -> None:
     long = "  " + "\n\n".join(sentence(i) for i in range(30)) + "\n"
     texts = [sentence(i) for i in range(7)] + [long, None, "  ", sentence(0), "EMPTY " + WORDS]
     texts += ["SORRY " + WORDS, "POLICY " + WORDS, "LONGER", "TOOMUCH " + WORDS, "FILTER " + WORDS]
+    texts += ["INVENT " + WORDS]
     names = [f"r{i}" for i in range(len(texts))]
-    source = corpus(tmp_path / "in", texts, name=names, kind=["a", None] * 8 + ["a"])
+    source = corpus(tmp_path / "in", texts, name=names, kind=["a", None] * 9)
     with teacher() as (model, url):
         summary = distill(
             source,
@@ -101,7 +102,11 @@ def test_a_corpus_becomes_a_dataset(tmp_path: Path, distill: Job) -> None:
     for row in found:
         assert row["domain"] == ("a" if int(row["record"][1:]) % 2 == 0 else None)
         assert row["quarter"] is None
-        if row["status"] == "ok":
+        if row["record"] == "r17":
+            assert row["half"].endswith("zebra")
+            assert row["variation_rate"] > 0
+            assert not row["selected"]
+        elif row["status"] == "ok":
             assert row["half"] == " ".join(row["text"].split()[::2])
             assert row["prompt_tokens"] == len(row["text"].split()) + 100
             assert row["error"] is None
@@ -115,6 +120,11 @@ def test_a_corpus_becomes_a_dataset(tmp_path: Path, distill: Job) -> None:
     assert summary["selected"] == sum(row["selected"] for row in found) > 0
     assert summary == json.loads((tmp_path / "out/_stats/summary.json").read_text())
     assert summary["rate"]["half"] == pytest.approx(0.5, abs=0.1)
+    report = json.loads((tmp_path / "out/_stats/quality.json").read_text())
+    assert report["examples"]["selected"] == summary["selected"]
+    page = (tmp_path / "out/_stats/quality.html").read_text()
+    assert "zebra" in page
+    assert "r17/0" in page
     schema = pq.read_table(tmp_path / "out").schema
     assert schema.field("chunk").type == pa.int32()
     assert schema.field("alignment_gap").type == pa.float32()
