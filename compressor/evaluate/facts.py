@@ -59,7 +59,7 @@ _FUNCTION_WORDS = _words(
     " here what which who whom whose when where why how all any some each every not no do does did"
     " has have had will would can could should may might must also than more most other such only"
     " into over under about after before between during through while because however although"
-    " yes yeah okay ok well oh"
+    " yes yeah okay ok well oh ah uh um hm hmm mm mhm huh er erm"
 )
 
 
