@@ -42,6 +42,24 @@ class OutputSection(Section):
     storage_options: dict[str, Any] = Field(
         default_factory=dict, description="passed to fsspec (endpoint_url, profile ...)"
     )
+    format: Literal["auto", "parquet", "delta"] = Field(
+        default="auto",
+        description="parquet | delta (a Delta Lake table) | auto: delta for refresh, else parquet",
+    )
+    max_error_rate: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="share of rows with status error beyond which the job stops, unpublished",
+    )
+    vacuum: bool = Field(
+        default=False,
+        description="delta: then delete what no retained version needs",
+    )
+    retention_hours: int = Field(
+        default=168, ge=0, description="delta: how long vacuum keeps what a version has replaced"
+    )
     price_per_million_tokens: float = Field(
         default=1.0, ge=0, description="what a million tokens cost, for the saving in the summary"
     )
@@ -153,3 +171,8 @@ class CompressConfig(Section):
     def _paths(self) -> Self:
         require(input=self.input, output=self.output)
         return self
+
+    def published_as(self, form: Literal["parquet", "delta"]) -> Self:
+        """The same with `output.format` set."""
+        output = self.output.model_copy(update={"format": form})
+        return self.model_copy(update={"output": output})

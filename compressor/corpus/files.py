@@ -46,22 +46,31 @@ class SourceFile:
 def source_files(storage: Storage) -> list[SourceFile]:
     """List the input and read all footers, in the order of the paths.
 
+    Raises `InputError` where there is nothing, no Parquet, or a file that isn't readable Parquet.
+    """
+    return read_footers(parquet_entries(storage), storage)
+
+
+def parquet_entries(storage: Storage) -> list[Entry]:
+    """The Parquet files of the input, in the order of their paths; none of them is opened.
+
     A directory contributes its `*.parquet`, `*.parq` and `*.pq` (folders are searched; the names
     of Hive partitions stay names: files are read as they are). Raises `InputError` where there is
-    nothing, no Parquet, or a file that isn't readable Parquet.
+    nothing or no Parquet.
     """
     with storage.explained():
-        filesystem, path = storage.open()
+        _, path = storage.open()
         entries = storage.files()
     single = len(entries) == 1 and entries[0].path == path
     parquet = [entry for entry in entries if single or entry.path.endswith(SUFFIXES)]
     if not parquet:
         raise InputError(f"{storage.key}: {storage.url}: no Parquet files there")
-    return read_footers(filesystem, parquet, storage)
+    return parquet
 
 
-def read_footers(filesystem: Any, entries: Sequence[Entry], storage: Storage) -> list[SourceFile]:
+def read_footers(entries: Sequence[Entry], storage: Storage) -> list[SourceFile]:
     """Read the footers of `entries`; raises `InputError` that names the first bad file."""
+    filesystem, _ = storage.open()
 
     def read(entry: Entry) -> SourceFile:
         with storage.explained():

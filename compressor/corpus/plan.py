@@ -9,7 +9,7 @@ name of an output file says whether its work is done.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from compressor.corpus.storage import Storage
 # Half of Ray's 128 MiB target block: the output holds the input and the compressed text.
 SHARD_BYTES = 64 * 1024 * 1024
 FINGERPRINT_DIGITS = 16
+RowGroupId = tuple[str, int]  # path of the file, number of the row group
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +100,43 @@ def plan_corpus(
     Raises `InputError` for whatever is wrong with the input.
     """
     files = source_files(storage)
-    schema = unify(files, storage.key)
-    check_columns(schema, columns, rate_column)
+    schema = checked_schema(files, storage.key, columns, rate_column)
     if whole_corpus:
-        recipe = _digest(recipe, *(f"{file.path} {file.version} {file.size}" for file in files))
+        recipe = corpus_recipe(recipe, files)
     shards = cut_shards(files, schema, rows_per_shard=rows_per_shard, recipe=recipe)
     return Plan(tuple(files), schema, tuple(columns), shards)
 
 
+def checked_schema(
+    files: Sequence[SourceFile], key: str, columns: Sequence[TextColumn], rate_column: str | None
+) -> pa.Schema:
+    """The schema of all files together; raises `InputError` where it doesn't suit the job."""
+    schema = unify(files, key)
+    check_columns(schema, columns, rate_column)
+    return schema
+
+
+def corpus_recipe(recipe: str, files: Sequence[SourceFile]) -> str:
+    """The recipe of shards whose results depend on all of the input."""
+    return _digest(recipe, *(f"{file.path} {file.version} {file.size}" for file in files))
+
+
 def cut_shards(
-    files: Sequence[SourceFile], schema: pa.Schema, *, rows_per_shard: int, recipe: str
+    files: Sequence[SourceFile],
+    schema: pa.Schema,
+    *,
+    rows_per_shard: int,
+    recipe: str,
+    done: Container[RowGroupId] = (),
 ) -> tuple[Shard, ...]:
-    """The rows of `files` in order, as shards; where there are no rows, one shard without any."""
-    drafts = list(_cut(files, rows_per_shard, SHARD_BYTES)) or [()]
+    """The rows of `files` in order, as shards; where there are no rows, one shard without any.
+
+    The row groups in `done` are left out.
+    """
+    drafts = list(_cut(files, rows_per_shard, SHARD_BYTES, done))
     return tuple(
-        Shard(index, pieces, _fingerprint(pieces, schema, recipe))
-        for index, pieces in enumerate(drafts)
+        Shard(index, pieces, shard_fingerprint(pieces, schema, recipe))
+        for index, pieces in enumerate(drafts or ([] if done else [()]))
     )
 
 
@@ -142,14 +164,14 @@ def _shares_row_group(left: Shard, right: Shard) -> bool:
 
 
 def _cut(
-    files: Sequence[SourceFile], rows_limit: int, bytes_limit: int
+    files: Sequence[SourceFile], rows_limit: int, bytes_limit: int, done: Container[RowGroupId]
 ) -> Iterator[tuple[Piece, ...]]:
     """Whole row groups while they fit; a large one by itself, in equal parts."""
     pieces: list[Piece] = []
     rows = size = 0
     for file in files:
         for index, group in enumerate(file.row_groups):
-            if group.rows == 0:
+            if group.rows == 0 or (file.path, index) in done:
                 continue
             parts = _parts(group, rows_limit, bytes_limit)
             fits = rows + group.rows <= rows_limit and size + group.bytes <= bytes_limit
@@ -187,7 +209,8 @@ def _append(pieces: list[Piece], piece: Piece) -> None:
         pieces.append(piece)
 
 
-def _fingerprint(pieces: Sequence[Piece], schema: pa.Schema, recipe: str) -> str:
+def shard_fingerprint(pieces: Sequence[Piece], schema: pa.Schema, recipe: str) -> str:
+    """What decides the content of an output file, and names it."""
     identity = [[p.path, p.version, p.first, p.last, p.start, p.rows] for p in pieces]
     types = [[field.name, str(field.type), field.nullable] for field in schema]
     return _digest(recipe, json.dumps([identity, types]))[:FINGERPRINT_DIGITS]

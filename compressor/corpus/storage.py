@@ -7,6 +7,7 @@ times); nothing here or in Ray repeats an I/O error.
 
 import glob
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -97,18 +98,22 @@ class Storage:
 
     def names(self) -> list[str]:
         """What lies in the directory, by name; empty where there is no directory yet."""
+        return sorted(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """The same with sizes in bytes, 0 for a folder."""
         filesystem, path = self.open()
         filesystem.invalidate_cache()
         try:
             found = filesystem.ls(path, detail=True)
         except FileNotFoundError:
             _check_bucket(filesystem, path)
-            return []
-        return sorted(
-            entry["name"].rstrip("/").rpartition("/")[2]
+            return {}
+        return {
+            entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0)
             for entry in found
             if entry["name"].rstrip("/") != path  # the marker object of an empty S3 "folder"
-        )
+        }
 
     def read(self, name: str) -> bytes:
         """The whole content of a file of the directory."""
@@ -165,11 +170,17 @@ class Storage:
         """A directory of the directory."""
         return Storage(f"{self.url.rstrip('/')}/{name}", self.options, self.key)
 
-    def clear_scratch(self) -> None:
-        """Remove what killed writers left behind."""
+    def clear_scratch(self, older_than: float = 0.0) -> None:
+        """Remove what killed writers left behind; with an age in seconds, not what others write."""
         filesystem, path = self.open()
-        if _is_local(filesystem) and os.path.isdir(os.path.join(path, SCRATCH)):
-            filesystem.rm(os.path.join(path, SCRATCH), recursive=True)
+        scratch = os.path.join(path, SCRATCH)
+        if not _is_local(filesystem) or not os.path.isdir(scratch):
+            return
+        for entry in os.scandir(scratch):
+            if time.time() - entry.stat().st_mtime >= older_than:
+                os.remove(entry)
+        if not os.listdir(scratch):
+            os.rmdir(scratch)
 
 
 def apart(source: Storage, target: Storage) -> bool:

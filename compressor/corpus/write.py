@@ -20,17 +20,27 @@ RECORD = b"compressor.shard"
 CODEC = "zstd"
 
 
-def write_shard(storage: Storage, name: str, table: pa.Table, record: Mapping[str, Any]) -> int:
+def write_shard(
+    storage: Storage, name: str, table: pa.Table, record: Mapping[str, Any], *, plain: bool = False
+) -> int:
     """Write one file as a whole; returns its size in bytes."""
-    data = encode(table, record)
+    data = encode(table, record, plain=plain)
     storage.put(name, data)
     return len(data)
 
 
-def encode(table: pa.Table, record: Mapping[str, Any] | None = None) -> bytes:
-    """A table as the bytes of a Parquet file of one row group."""
+def encode(
+    table: pa.Table, record: Mapping[str, Any] | None = None, *, plain: bool = False
+) -> bytes:
+    """A table as the bytes of a Parquet file of one row group.
+
+    `plain`: with the types that Parquet itself has, so that a list of fixed size is a list and a
+    dictionary of strings a string. Readers of Delta Lake trust the log's schema and trip over
+    Arrow's.
+    """
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, compression=CODEC) as writer:
+    schema = table.schema
+    with pq.ParquetWriter(sink, schema, compression=CODEC, store_schema=not plain) as writer:
         writer.write_table(table, row_group_size=max(1, table.num_rows))
         if record is not None:
             writer.add_key_value_metadata({RECORD: json.dumps(record, sort_keys=True).encode()})

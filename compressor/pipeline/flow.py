@@ -1,77 +1,98 @@
 """The Ray part of the job: source -> replicas -> sink, for the shards that are not done yet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan, Shard
 from compressor.corpus.storage import Storage
 from compressor.pipeline.calibrate import threshold_for
+from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
 from compressor.pipeline.progress import shown, start_tally
-from compressor.pipeline.replica import ModelSpec, Replica
+from compressor.pipeline.replica import ModelSpec, Replica, Work
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, allocate
 from compressor.pipeline.resume import announce, shard_record
 from compressor.pipeline.session import on_cluster, quiet_data, session
-from compressor.pipeline.sink import ShardSink
+from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
+from compressor.pipeline.takeover import Takeover, index_files, shared
 
-# A shard whose replica dies is tried again twice; a text that kills the process every time must
-# end the job, not keep it restarting.
-MOST_RESTARTS = 2
+# The shards that a replica holds when it dies are tried again. What a text can do to a process is
+# dealt with by the replica; this is for machines that go, and an end to what never works.
+MOST_RESTARTS = 6
 SHARDS_QUEUED_PER_REPLICA = 2  # the next shard is there when one is done
 MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's accounting
 
 
-def compress_shards(
-    config: CompressConfig,
-    source: Storage,
-    target: Storage,
-    plan: Plan,
-    shards: Sequence[Shard],
-    threshold: float | None,
-) -> tuple[float | None, dict[int, dict[str, Any]]]:
-    """Compress and write `shards`; returns the threshold and what is known of each, by index.
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What is to be done: which shards of which plan, and where the files go.
 
-    `threshold` is the one of an earlier run over the same corpus, if there was one. Raises
-    `InputError` for a model, settings or resources that can't be had, else `JobError`.
+    `threshold` is the one of an earlier run over the same corpus, `takeover` the files of a
+    published version whose rows may be taken over, `errors` the rows that have failed in what is
+    there already.
     """
+
+    config: CompressConfig
+    source: Storage
+    target: Storage
+    plan: Plan
+    shards: Sequence[Shard]
+    threshold: float | None = None
+    takeover: Sequence[str] = ()
+    errors: int = 0
+
+
+def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str, Any]]]:
+    """Compress and write the shards; returns the threshold and what is known of each, by index.
+
+    Raises `InputError` for a model, settings or resources that can't be had, else `JobError`.
+    """
+    config = work.config
     with session(config.cluster.address) as nodes, unwrapped():
-        allocation = allocate(config.cluster, nodes, device=config.model.device, shards=len(shards))
-        announce(target, config)
+        allocation = allocate(
+            config.cluster, nodes, device=config.model.device, shards=len(work.shards)
+        )
+        announce(work.target, config)
         tally = start_tally()
-        before = plan.rows - sum(shard.rows for shard in shards)
-        with shown(tally, plan.rows, before):
-            return on_cluster(
-                _compress, config, source, target, plan, shards, threshold, allocation, tally
-            )
+        before = work.plan.rows - sum(shard.rows for shard in work.shards)
+        with shown(tally, work.plan.rows, before):
+            return on_cluster(_compress, work, allocation, tally)
 
 
 def _compress(
-    config: CompressConfig,
-    source: Storage,
-    target: Storage,
-    plan: Plan,
-    shards: Sequence[Shard],
-    threshold: float | None,
-    allocation: Allocation,
-    tally: Any,
+    work: Assignment, allocation: Allocation, tally: Any
 ) -> tuple[float | None, dict[int, dict[str, Any]]]:
+    config, plan, settings = work.config, work.plan, work.config.compression
     spec = ModelSpec(config.model, dict(config.input.storage_options), allocation.threads)
-    settings = config.compression
+    threshold = work.threshold
     if settings.scope == "corpus" and threshold is None:
-        threshold, _ = threshold_for(source, plan, spec, settings, allocation)
-    sink = ShardSink(
-        target,
+        threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
+    files = ShardFiles(
+        work.target,
         plan.output_schema,
-        {shard.index: shard.name for shard in shards},
-        {shard.index: shard_record(shard, threshold) for shard in shards},
-        tally,
+        {shard.index: shard.name for shard in work.shards},
+        {shard.index: shard_record(shard, threshold) for shard in work.shards},
+        plain=config.output.format == "delta",
     )
-    reader = ShardSource(source, shards, plan.schema, bytes_per_row=_bytes_per_row(plan))
+    budget = ErrorBudget(config.output.max_error_rate, plan.rows, work.errors)
+    sink = ShardSink(files, budget, tally)
+    reader = ShardSource(work.source, work.shards, plan.schema, bytes_per_row=_bytes_per_row(plan))
+    replica = Work(spec, settings, plan.columns, threshold)
     with quiet_data():
-        _flow(reader, (spec, settings, plan.columns, threshold), sink, allocation)
+        _flow(reader, (replica, tally, _takeover(work)), sink, allocation)
     return threshold, {entry["index"]: entry for entry in sink.done}
+
+
+def _takeover(work: Assignment) -> Any:
+    """A reference to what replicas may take over, None where there is nothing."""
+    if not work.takeover:
+        return None
+    columns, rate_column = work.plan.columns, work.config.compression.rate_column
+    index = index_files(work.target, work.takeover, columns, rate_column)
+    return shared(Takeover(work.target, work.takeover, columns, index))
 
 
 def _flow(

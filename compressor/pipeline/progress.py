@@ -1,11 +1,12 @@
 """One line that says how far the job is: redrawn on a terminal, every 30 s in a log.
 
-Write tasks report to a `Tally` actor; a thread of the driver asks it and prints.
+Replicas and write tasks report to a `Tally` actor; a thread of the driver asks it and prints.
 """
 
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,13 +43,24 @@ class Progress:
 
 
 class Tally:
-    """Counts finished shards, each once however often a task is retried."""
+    """Counts finished shards, each once however often a task is retried; and the attempts."""
 
     def __init__(self) -> None:
         self._shards: dict[int, Mapping[str, Any]] = {}
+        self._begun: Counter[int] = Counter()
+        self._errors = 0
 
-    def add(self, index: int, statistics: Mapping[str, Any]) -> None:
+    def begin(self, index: int) -> int:
+        """How often the shard was begun before."""
+        self._begun[index] += 1
+        return self._begun[index] - 1
+
+    def add(self, index: int, statistics: Mapping[str, Any]) -> int:
+        """Count a shard; returns how many rows have failed so far."""
+        before = self._shards.get(index, {})
+        self._errors += statistics.get("error", 0) - before.get("error", 0)
         self._shards[index] = statistics
+        return self._errors
 
     def sums(self) -> tuple[int, int, int]:
         """Rows, original tokens, compressed tokens."""
@@ -65,6 +77,17 @@ def start_tally() -> Any:
     import ray
 
     return ray.remote(num_cpus=0)(Tally).remote()
+
+
+def begin_shard(tally: Any, index: int) -> int:
+    """How often the shard was begun before, as far as is known."""
+    import ray
+
+    try:
+        before: int = ray.get(tally.begin.remote(index))
+    except ray.exceptions.RayError:  # its node is gone, and what it knew
+        return 0
+    return before
 
 
 @contextmanager

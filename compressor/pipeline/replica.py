@@ -2,22 +2,31 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from compressor.config import CompressionSection, ModelSection
-from compressor.corpus.columns import TextColumn
-from compressor.errors import InputError
+from compressor.corpus.columns import TextColumn, added_fields
+from compressor.errors import InputError, JobError
+from compressor.pipeline.failure import CRASHED
+from compressor.pipeline.isolate import Isolation
 from compressor.pipeline.payload import pack, unpack
+from compressor.pipeline.progress import begin_shard
+from compressor.pipeline.reuse import Ints, Memory, Source, fill, row_keys
 from compressor.pipeline.rows import compress_table, engine_options
+from compressor.pipeline.statistics import Statistics, statistics_of
 
 if TYPE_CHECKING:
     from compressor.engine.compressor import Compressor
 
 PROBE = "A first text shows whether the settings work with this model."
+LOADS = 3  # tries; storage and GPUs have hiccups
+LOAD_WAIT_SECONDS = 2.0
+MOST_ATTEMPTS = 6  # of a shard, whose replica died each time although its rows were isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,27 @@ class ModelSpec:
     model: ModelSection
     storage_options: dict[str, Any]
     threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with each table."""
+
+    spec: ModelSpec
+    settings: CompressionSection
+    columns: Sequence[TextColumn]
+    threshold: float | None
+
+    def do(self, table: pa.Table, compressor: "Compressor") -> tuple[pa.Table, Statistics]:
+        return compress_table(table, compressor, self.settings, self.columns, self.threshold)
+
+    def check_settings(self, compressor: "Compressor") -> None:
+        """Settings that the engine refuses must stop the job, not fail every row of it."""
+        try:
+            options = engine_options(self.settings)
+            compressor.compress([PROBE], self.settings.rate, **options)
+        except ValueError as error:
+            raise InputError(f"compression: {error}") from error
 
 
 def load(spec: ModelSpec) -> "Compressor":
@@ -46,6 +76,20 @@ def load(spec: ModelSpec) -> "Compressor":
     )
 
 
+def load_patiently(loads: Callable[[ModelSpec], "Compressor"], spec: ModelSpec) -> "Compressor":
+    """Try again where loading fails for another reason than the user's input."""
+    for again in range(LOADS):
+        try:
+            return loads(spec)
+        except InputError:
+            raise
+        except Exception:
+            if again == LOADS - 1:
+                raise
+            time.sleep(LOAD_WAIT_SECONDS)
+    raise AssertionError
+
+
 def _use_threads(threads: int) -> None:
     """Ray starts workers with OMP_NUM_THREADS=1 or so, which would leave a replica one core."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -57,40 +101,68 @@ def _use_threads(threads: int) -> None:
 
 
 class Replica:
-    """What Ray Data calls with a block of shards."""
+    """What Ray Data calls with a block of shards.
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        settings: CompressionSection,
-        columns: Sequence[TextColumn],
-        threshold: float | None,
-    ) -> None:
-        self._settings, self._columns, self._threshold = settings, columns, threshold
-        self._compressor = load(spec)
-        self._check_settings()
+    `takeover` is a reference to the results of a published version, where there is one. A shard
+    whose replica has died before is compressed in a process of its own, which may die in turn.
+    """
 
-    def _check_settings(self) -> None:
-        """Settings that the engine refuses must stop the job, not fail every row of it."""
-        try:
-            options = engine_options(self._settings)
-            self._compressor.compress([PROBE], self._settings.rate, **options)
-        except ValueError as error:
-            raise InputError(f"compression: {error}") from error
+    loads: Callable[[ModelSpec], "Compressor"] = staticmethod(load)
+
+    def __init__(self, work: Work, tally: Any, takeover: Any = None) -> None:
+        self._work, self._tally = work, tally
+        self._added = [field.name for field in added_fields(work.columns)]
+        self._memory = Memory()
+        self._sources: list[Source] = [self._memory]
+        if takeover is not None:
+            import ray
+
+            self._sources.insert(0, ray.get(takeover))
+        self._compressor = load_patiently(self.loads, work.spec)
+        work.check_settings(self._compressor)
 
     def __call__(self, block: pa.Table) -> pa.Table:
         return pa.concat_tables(self._compress(about, table) for about, table in unpack(block))
 
     def _compress(self, about: dict[str, Any], table: pa.Table) -> pa.Table:
-        result, statistics = compress_table(
-            table, self._compressor, self._settings, self._columns, self._threshold
-        )
-        about["statistics"] = statistics.record()
+        started, measured = time.time(), Statistics()
+        settings, columns = self._work.settings, self._work.columns
+        names = [column.name for column in columns]
+        rated = [settings.rate_column] if settings.rate_column else []
+        own = table.select(list(dict.fromkeys([*names, *rated])))
+        keys = row_keys(table, names, settings.rate_column)
+
+        def compute(rows: Ints) -> pa.Table:
+            nonlocal measured
+            whole = np.array_equal(rows, np.arange(table.num_rows))
+            part = own if whole else own.take(pa.array(rows))
+            result, measured = self._do(about["index"], part)
+            added = result.select(self._added)
+            self._memory.add(keys[rows], added)
+            return added
+
+        filled = fill(keys, self._sources, compute)
+        result = table
+        for name in self._added:
+            result = result.append_column(filled.added.field(name), filled.added.column(name))
+        about["statistics"] = statistics_of(filled.added, columns).record()
         about["measured"] = {
-            "model_seconds": statistics.model_seconds,
-            "seconds": statistics.seconds,
+            **measured.measured(),
+            "reused": sum(filled.found[:-1]),
+            "duplicates": filled.found[-1] + filled.twins,
+            "seconds": time.time() - started,
             "finished": time.time(),
             "device": str(self._compressor.device),
             "dtype": str(self._compressor.dtype),
         }
         return pack(about, result)
+
+    def _do(self, index: int, table: pa.Table) -> tuple[pa.Table, Statistics]:
+        """Compress here; where that has killed a process before, in one that may be lost."""
+        before = begin_shard(self._tally, index)
+        if before >= MOST_ATTEMPTS:
+            raise JobError(CRASHED)
+        if before == 0:
+            return self._work.do(table, self._compressor)
+        with Isolation(self._work, self.loads) as isolation:
+            return isolation.compress(table)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from compressor.config import CompressionSection
 from compressor.corpus.columns import EMPTY, FAILED, OK, TextColumn, added_fields
-from compressor.pipeline.statistics import Statistics, rate_histogram
+from compressor.pipeline.statistics import Statistics, statistics_of
 
 if TYPE_CHECKING:  # the driver needs no torch
     from compressor.engine.compressor import Compression, Compressor
@@ -58,8 +58,18 @@ def compress_table(
     measured = Statistics(
         model_seconds=compressor.model_seconds - model_seconds,
         seconds=time.time() - started,
+        model_tokens=sum(cell.original_tokens for column in cells for cell in column),
     )
-    return result, _statistics(cells, statuses, errors) + measured
+    return result, statistics_of(result, columns) + measured
+
+
+def failed_rows(
+    table: pa.Table, columns: Sequence[TextColumn], reason: str
+) -> tuple[pa.Table, Statistics]:
+    """What `compress_table` gives for rows that can't be compressed for this `reason`."""
+    cells = [[Cell(FAILED, error=reason)] * table.num_rows for _ in columns]
+    result = _append(table, cells, columns, *_rows(cells, columns, table.num_rows))
+    return result, statistics_of(result, columns)
 
 
 def engine_options(settings: CompressionSection) -> dict[str, Any]:
@@ -180,26 +190,6 @@ def _rows(
         ]
         errors.append("; ".join(filter(None, reasons)) or None)
     return statuses, errors
-
-
-def _statistics(
-    cells: Sequence[Sequence[Cell]], statuses: Sequence[str], errors: Sequence[str | None]
-) -> Statistics:
-    original = [cell.original_tokens for column in cells for cell in column]
-    compressed = [cell.compressed_tokens for column in cells for cell in column]
-    return Statistics(
-        rows=len(statuses),
-        ok=statuses.count(OK),
-        empty=statuses.count(EMPTY),
-        error=statuses.count(FAILED),
-        notes=sum(
-            status == OK and error is not None
-            for status, error in zip(statuses, errors, strict=True)
-        ),
-        original_tokens=sum(original),
-        compressed_tokens=sum(compressed),
-        rates=rate_histogram(original, compressed),
-    )
 
 
 def _append(

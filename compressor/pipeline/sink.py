@@ -1,6 +1,7 @@
 """The writing end of the Ray pipeline: each shard becomes its file, whole or not at all."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -9,28 +10,41 @@ from ray.data.datasource import Datasink, WriteResult
 
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import write_shard
+from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.payload import unpack
 
 Done = list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class ShardFiles:
+    """How shards become files.
+
+    By the shard's number: `names`, and `records`, the parts of the files' records that are known
+    before the start. `plain`: without Arrow's own schema, for a table whose log has the schema.
+    """
+
+    storage: Storage
+    schema: pa.Schema
+    names: Mapping[int, str]
+    records: Mapping[int, Mapping[str, Any]]
+    plain: bool
+
+    def write(self, index: int, table: pa.Table, statistics: Mapping[str, Any]) -> int:
+        """Write a shard's file; returns its size."""
+        record = {**self.records[index], "statistics": statistics}
+        table = pa.Table.from_arrays(table.columns, schema=self.schema)
+        return write_shard(self.storage, self.names[index], table, record, plain=self.plain)
+
+
 class ShardSink(Datasink[Done]):
     """Writes shards; what each replica measured comes back in `done`, one entry a shard.
 
-    `records` are the parts of the files' records that are known before the start, by shard. A
-    task that is run again after a crash writes the same bytes again.
+    A task that is run again after a crash writes the same bytes again.
     """
 
-    def __init__(
-        self,
-        storage: Storage,
-        schema: pa.Schema,
-        names: Mapping[int, str],
-        records: Mapping[int, Mapping[str, Any]],
-        tally: Any,
-    ) -> None:
-        self._storage, self._schema = storage, schema
-        self._names, self._records, self._tally = names, records, tally
+    def __init__(self, files: ShardFiles, budget: ErrorBudget, tally: Any) -> None:
+        self._files, self._budget, self._tally = files, budget, tally
         self.done: Done = []
 
     def write(self, blocks: Iterable[Block], ctx: Any) -> Done:  # noqa: ARG002
@@ -38,10 +52,12 @@ class ShardSink(Datasink[Done]):
 
     def _write(self, about: dict[str, Any], table: pa.Table) -> dict[str, Any]:
         index, statistics = about["index"], about["statistics"]
-        record = {**self._records[index], "statistics": statistics}
-        table = pa.Table.from_arrays(table.columns, schema=self._schema)
-        size = write_shard(self._storage, self._names[index], table, record)
-        self._tally.add.remote(index, statistics)
+        size = self._files.write(index, table, statistics)
+        counted = self._tally.add.remote(index, statistics)
+        if statistics["error"]:
+            import ray
+
+            self._budget.check(ray.get(counted))
         return {**about, "bytes": size}
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:

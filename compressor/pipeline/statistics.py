@@ -1,18 +1,23 @@
 """Statistics that add up: of a table, of a shard, of the job.
 
 `a + b` merges any two; the rates of single records are kept as a histogram, so that quantiles of
-the whole come from the shards' own counts. What depends on the machine (seconds) is kept apart
-from what depends on the data: only the latter is written into a shard's file.
+the whole come from the shards' own counts. What depends on the run (seconds, what was computed and
+what was there already) is kept apart from what depends on the data: only the latter is written
+into a shard's file.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import pyarrow as pa
+
+from compressor.corpus.columns import EMPTY, ERROR, FAILED, OK, STATUS, TextColumn
+
 RATE_BINS = 1000  # quantiles are exact to 0.0005
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-MEASURED = ("model_seconds", "seconds")
+MEASURED = ("model_seconds", "seconds", "model_tokens", "reused", "duplicates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class Statistics:
     rates: Mapping[int, int] = field(default_factory=dict)
     model_seconds: float = 0.0
     seconds: float = 0.0
+    model_tokens: int = 0  # of the texts that went through the model
+    reused: int = 0  # rows taken over from a published version
+    duplicates: int = 0  # rows with the texts of a row before
 
     def __add__(self, other: "Statistics") -> "Statistics":
         merged: dict[str, Any] = {
@@ -65,13 +73,41 @@ class Statistics:
         }
         return {**plain, "rates": {str(rate): n for rate, n in sorted(self.rates.items())}}
 
+    def measured(self) -> dict[str, float]:
+        """What this run alone determines."""
+        return {name: getattr(self, name) for name in MEASURED}
+
     @classmethod
     def from_record(
-        cls, record: Mapping[str, Any], *, model_seconds: float = 0.0, seconds: float = 0.0
+        cls, record: Mapping[str, Any], measured: Mapping[str, Any] | None = None
     ) -> "Statistics":
-        """The inverse of `record`; seconds are known only for what this run did."""
+        """The inverse of `record`, and of `measured` for what this run did."""
         rates = {int(rate): records for rate, records in record["rates"].items()}
-        return cls(**{**record, "rates": rates}, model_seconds=model_seconds, seconds=seconds)
+        own = {name: value for name, value in (measured or {}).items() if name in MEASURED}
+        return cls(**{**record, "rates": rates, **own})
+
+
+def statistics_of(table: pa.Table, columns: Sequence[TextColumn]) -> Statistics:
+    """Count the rows of a compressed table."""
+    statuses = table.column(STATUS).to_pylist()
+    errors = table.column(ERROR).to_pylist()
+    original = [n for column in columns for n in table.column(column.original_tokens).to_pylist()]
+    compressed = [
+        n for column in columns for n in table.column(column.compressed_tokens).to_pylist()
+    ]
+    return Statistics(
+        rows=len(statuses),
+        ok=statuses.count(OK),
+        empty=statuses.count(EMPTY),
+        error=statuses.count(FAILED),
+        notes=sum(
+            status == OK and error is not None
+            for status, error in zip(statuses, errors, strict=True)
+        ),
+        original_tokens=sum(original),
+        compressed_tokens=sum(compressed),
+        rates=rate_histogram(original, compressed),
+    )
 
 
 def total(parts: Iterable[Statistics]) -> Statistics:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -10,9 +10,10 @@ import pyarrow as pa
 from compressor import __version__
 from compressor.config import CompressConfig
 from compressor.corpus.columns import STATUSES
-from compressor.corpus.plan import Plan, Shard
-from compressor.corpus.storage import Storage
+from compressor.corpus.plan import Plan
 from compressor.corpus.write import encode
+from compressor.pipeline.prepare import Task
+from compressor.pipeline.results import ShardResult
 from compressor.pipeline.resume import public
 from compressor.pipeline.statistics import Statistics, total
 
@@ -30,35 +31,26 @@ SOURCE = pa.struct(
 
 
 @dataclass(frozen=True, slots=True)
-class ShardResult:
-    """What is known of a shard that is done; `finished` is None where an earlier run did it."""
+class Report:
+    """What a summary says beside counts: `more` is put into it as it is."""
 
-    shard: Shard
-    statistics: Statistics
-    finished: float | None  # seconds since the epoch
-
-    @property
-    def resumed(self) -> bool:
-        return self.finished is None
+    ran_on: Sequence[str]
+    threshold: float | None
+    wall_seconds: float
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_summary(
-    target: Storage,
-    config: CompressConfig,
-    plan: Plan,
-    results: Sequence[ShardResult],
-    *,
-    model: Mapping[str, Any],
-    threshold: float | None,
-    wall_seconds: float,
+    task: Task, plan: Plan, results: Sequence[ShardResult], report: Report
 ) -> dict[str, Any]:
     """Write both files and return the content of the first."""
+    config = task.config
     whole = total(result.statistics for result in results)
     summary = {
         **counts(whole, price=config.output.price_per_million_tokens),
         "target_rate": config.compression.rate,
-        "threshold": threshold,
-        "model": dict(model),
+        "threshold": report.threshold,
+        "model": {"name": config.model.name, "digest": task.model, "ran_on": list(report.ran_on)},
         "configuration": public(config),
         "input": lineage(config, plan),
         "output": {
@@ -66,11 +58,12 @@ def write_summary(
             "files": len(results),
             "resumed": sum(result.resumed for result in results),
         },
-        **speed(results, wall_seconds),
+        **speed(results, report.wall_seconds),
+        **report.more,
         "version": __version__,
     }
-    target.put(SHARDS, encode(_shard_table(results)))
-    target.put(SUMMARY, json.dumps(summary, indent=2).encode())
+    task.target.put(SHARDS, encode(_shard_table(results)))
+    task.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
     return summary
 
 
@@ -117,6 +110,9 @@ def speed(results: Sequence[ShardResult], wall_seconds: float) -> dict[str, Any]
         "wall_seconds": wall_seconds,
         "compression_seconds": span,
         "model_seconds": whole.model_seconds,
+        "model_tokens": whole.model_tokens,
+        "rows_taken_over": whole.reused,
+        "rows_with_the_text_of_another": whole.duplicates,
         "tokens_per_second": whole.original_tokens / span if span else None,
     }
 
