@@ -117,7 +117,7 @@ def publish(
             return 0
         if len(removes) == len(before.names):  # nothing stays, so columns may be others, too
             before.table.create_write_transaction(
-                adds, "overwrite", wanted, commit_properties=properties
+                [*adds], "overwrite", wanted, commit_properties=properties
             )
         else:
             before.table.create_write_transaction(

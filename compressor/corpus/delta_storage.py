@@ -38,10 +38,9 @@ def location(storage: Storage) -> tuple[str, dict[str, str]]:
         )
     if protocol in {"s3", "s3a"}:
         return storage.url, _s3(dict(storage.options))
-    known = {
-        OTHER_OPTIONS[name]: str(v) for name, v in storage.options.items() if name in OTHER_OPTIONS
-    }
-    return storage.url, known
+    options = storage.options
+    names = [name for name in OTHER_OPTIONS if name in options]
+    return storage.url, {OTHER_OPTIONS[name]: str(options[name]) for name in names}
 
 
 def _s3(options: dict[str, Any]) -> dict[str, str]:

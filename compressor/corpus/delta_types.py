@@ -75,6 +75,8 @@ def _remedy(kind: pa.DataType) -> str | None:
         zoned = kind.tz is not None
         if unit != kind.unit or (zoned and kind.tz != "UTC"):
             return f"timestamp[{unit}, tz=UTC]" if zoned else f"timestamp[{unit}]"
+    if types.is_null(kind):  # Delta has such a type, but not every reader
+        return "a type with values, such as string"
     if types.is_decimal256(kind):
         return "decimal128, which has up to 38 digits, or a string"
     return None

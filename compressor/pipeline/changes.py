@@ -105,12 +105,11 @@ def plan_step(
         for piece in one.shard.pieces
         for group in range(piece.first, piece.last + 1)
     }
+    shards = cut_shards(
+        files, schema, rows_per_shard=config.cluster.rows_per_shard, recipe=recipe, done=done
+    )
     if kept and not has_rows:
-        shards = ()
-    else:
-        shards = cut_shards(
-            files, schema, rows_per_shard=config.cluster.rows_per_shard, recipe=recipe, done=done
-        )
+        shards = ()  # the one file without rows is there
     plan = Plan(tuple(files), schema, columns, shards)
     check_delta_types(plan.output_schema, key)
     return Step(plan, kept, dropped, _takeover(task, version, dropped))

@@ -139,7 +139,7 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
 
 
 def _send(sink: IO[bytes], value: Any) -> None:
-    data = cloudpickle.dumps(value)
+    data = cloudpickle.dumps(value)  # type: ignore[no-untyped-call]
     sink.write(len(data).to_bytes(LENGTH_BYTES, "little") + data)
     sink.flush()
 
