@@ -29,15 +29,22 @@ class _Job(click.Command):
             sys.exit(INPUT_IS_WRONG)
 
 
-def job(schema: type[Config], name: str, summary: str) -> Callable[..., click.Command]:
+def job(
+    schema: type[Config], name: str, summary: str, *, positional: str | None = None
+) -> Callable[..., click.Command]:
     """Decorate `run(config)` or `run(config, **options)` into a command with our conventions.
 
-    Extra `click` options may be stacked below the decorator; they reach `run` as keywords.
+    `positional` is the key that an argument without `=` sets. Extra `click` options may be stacked
+    below the decorator; they reach `run` as keywords.
     """
 
     def decorate(run: Callable[..., None]) -> click.Command:
         def call(config: str | None, overrides: Sequence[str], debug: bool, **rest: Any) -> None:
-            _exit_code(lambda: run(load(schema, config, overrides), **rest), debug)
+            given = [
+                text if "=" in text or positional is None else f"{positional}={text}"
+                for text in overrides
+            ]
+            _exit_code(lambda: run(load(schema, config, given), **rest), debug)
 
         command = click.command(
             name=name,

@@ -29,6 +29,15 @@ def kept_spans(text: str, compressed: str) -> list[Span] | None:
     return None
 
 
+def is_selection(text: str, compressed: str) -> bool:
+    """Whether `compressed` is an in-order selection of `text`: linear in the lengths."""
+    for pattern in _PIECES:
+        ids, wanted = _numbers(pattern.findall(text), pattern.findall(compressed))
+        if _first_match(ids, wanted) is not None:
+            return True
+    return False
+
+
 def _numbers(pieces: Sequence[str], wanted: Sequence[str]) -> tuple[np.ndarray, list[int]]:
     """The pieces as integers; a wanted piece that the text doesn't hold is -1."""
     numbers: dict[str, int] = {}

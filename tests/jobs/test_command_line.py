@@ -16,6 +16,7 @@ from compressor.evaluate.config import EvaluateConfig
 from compressor.report.records import InspectConfig
 from compressor.schema import Section, describe
 from compressor.train.config import TrainConfig
+from compressor.verify.config import VerifyConfig
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS: dict[str, type[Section]] = {
@@ -24,7 +25,9 @@ SCHEMAS: dict[str, type[Section]] = {
     "distill": DistillConfig,
     "evaluate": EvaluateConfig,
     "inspect": InspectConfig,
+    "refresh": CompressConfig,
     "train": TrainConfig,
+    "verify": VerifyConfig,
 }
 
 

@@ -1,0 +1,1 @@
+"""Checks a finished output against its input, row by row."""

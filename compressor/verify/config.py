@@ -1,0 +1,65 @@
+"""The configuration of `verify`: that of the job that wrote the output, found beside it."""
+
+import json
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+
+from compressor.config import (
+    ClusterSection,
+    CompressConfig,
+    CompressionSection,
+    InputSection,
+    ModelSection,
+    OutputSection,
+)
+from compressor.corpus.delta import Version
+from compressor.corpus.storage import Storage
+from compressor.errors import InputError
+from compressor.pipeline.resume import CONFIGURATION
+from compressor.schema import Section, require
+
+
+class VerifyConfig(Section):
+    """The keys of `compress`; what isn't given is as it was when the output was written."""
+
+    input: InputSection = InputSection()
+    output: OutputSection = OutputSection()
+    model: ModelSection = ModelSection()
+    compression: CompressionSection = CompressionSection()
+    cluster: ClusterSection = ClusterSection()
+
+    @model_validator(mode="after")
+    def _path(self) -> Self:
+        require(output=self.output)
+        return self
+
+
+def completed(config: VerifyConfig, target: Storage, version: Version | None) -> CompressConfig:
+    """The recorded configuration with the keys that were given. Raises `InputError`."""
+    recorded = version.note["configuration"] if version else _recorded(target)
+    merged = _merge(recorded, config.model_dump(exclude_unset=True))
+    try:
+        return CompressConfig.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{target.key}: {target.url}: its record: {key} {first['msg']}") from None
+
+
+def _recorded(target: Storage) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(target.read(CONFIGURATION))
+    except (OSError, ValueError):
+        raise InputError(
+            f"{target.key}: {target.url}: no {CONFIGURATION} there; is it an output of compress?"
+        ) from None
+    return found
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
