@@ -5,6 +5,7 @@ conditional put, so readers see the version before it or the one after, and of t
 started from the same version one fails. What a crashed attempt left is in no version.
 """
 
+import glob
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ from compressor.errors import InputError, JobError
 NOTE = "compressor"  # the key of our entry in the metadata of a commit
 LOG = "_delta_log"
 RECENT = 10
+UNREADABLE = {"deletionVectors", "columnMapping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,27 @@ def open_table(storage: Storage) -> DeltaTable | None:
         return None
     except DeltaError as error:
         raise InputError(f"{storage.key}: {storage.url}: {_line(error)}") from error
+
+
+def live_files(storage: Storage) -> frozenset[str] | None:
+    """The files of the last version, where the directory is a Delta table of whoever's, else None.
+
+    Raises `InputError` for one whose files don't say by themselves what its rows are.
+    """
+    with storage.explained():
+        filesystem, path = storage.open()
+        if glob.has_magic(path) or not filesystem.exists(f"{path}/{LOG}"):
+            return None
+        table = open_table(storage)
+    if table is None:
+        return None
+    beyond = UNREADABLE & set(table.protocol().reader_features or [])
+    if beyond:
+        raise InputError(
+            f"{storage.key}: {storage.url}: a Delta table with {', '.join(sorted(beyond))}, which "
+            "its Parquet files alone don't show; write it without, or export it to Parquet"
+        )
+    return file_names(table)
 
 
 def file_names(table: DeltaTable) -> frozenset[str]:

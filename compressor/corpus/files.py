@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from compressor.corpus.delta import live_files
 from compressor.corpus.storage import Entry, Storage
 from compressor.errors import InputError
 
@@ -55,14 +56,17 @@ def parquet_entries(storage: Storage) -> list[Entry]:
     """The Parquet files of the input, in the order of their paths; none of them is opened.
 
     A directory contributes its `*.parquet`, `*.parq` and `*.pq` (folders are searched; the names
-    of Hive partitions stay names: files are read as they are). Raises `InputError` where there is
-    nothing or no Parquet.
+    of Hive partitions stay names: files are read as they are); a Delta table, the files of its last
+    version. Raises `InputError` where there is nothing or no Parquet.
     """
     with storage.explained():
         _, path = storage.open()
         entries = storage.files()
     single = len(entries) == 1 and entries[0].path == path
     parquet = [entry for entry in entries if single or entry.path.endswith(SUFFIXES)]
+    live = live_files(storage)
+    if live is not None:
+        parquet = [entry for entry in parquet if storage.relative(entry.path) in live]
     if not parquet:
         raise InputError(f"{storage.key}: {storage.url}: no Parquet files there")
     return parquet
