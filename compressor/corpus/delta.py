@@ -6,6 +6,7 @@ started from the same version one fails. What a crashed attempt left is in no ve
 """
 
 import glob
+import itertools
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -56,10 +57,8 @@ def current(storage: Storage) -> Version | None:
     if table is None:
         return None
     for most in (RECENT, None):  # ours is the last commit, or a vacuum's is
-        for entry in table.history(most):
-            if NOTE in entry:
-                note = json.loads(entry[NOTE])
-                return Version(table, table.version(), file_names(table), note)
+        for _, note in _notes(table, most):
+            return Version(table, table.version(), file_names(table), note)
     raise InputError(
         f"{storage.key}: {storage.url}: a Delta table that was not published by this job; "
         "choose another path"
@@ -151,11 +150,27 @@ def publish(
     return before.number + 1
 
 
-def vacuum(storage: Storage, hours: int) -> list[str]:
-    """Delete the files that no version of the last `hours` needs, and orphans as old as that."""
+def vacuum(storage: Storage, hours: int) -> list[dict[str, Any]]:
+    """Delete the files that no version of the last `hours` needs, and orphans as old as that.
+
+    Returns the notes of the versions that have lost files, or may have.
+    """
     table = open_table(storage)
     assert table is not None
-    return list(table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
+    table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+    oldest = time.time() * 1000 - hours * 3_600_000
+    notes = _notes(table, None)
+    replaced = itertools.pairwise(notes)  # each version by the one before it in the list
+    return [note for (time_of_next, _), (_, note) in replaced if time_of_next < oldest]
+
+
+def _notes(table: DeltaTable, most: int | None) -> list[tuple[int, dict[str, Any]]]:
+    """Time and note of our commits among the last `most`, the newest first."""
+    return [
+        (entry["timestamp"], json.loads(entry[NOTE]))
+        for entry in table.history(most)
+        if NOTE in entry
+    ]
 
 
 def _why(storage: Storage, before: Version | None, error: Exception) -> str:

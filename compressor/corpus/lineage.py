@@ -89,6 +89,13 @@ def read_shards_of(target: Storage, name: str) -> list[PublishedShard]:
     ]
 
 
+def forget(target: Storage, name: str) -> None:
+    """Delete the lineage of a version that can't be read any more."""
+    filesystem, path = target.open()
+    if filesystem.exists(f"{path}/{name}"):
+        filesystem.rm(f"{path}/{name}", recursive=True)
+
+
 _PIECE_NAMES = [field.name for field in _PIECE]
 
 

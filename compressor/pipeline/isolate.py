@@ -1,7 +1,7 @@
 """Rows that kill a process: compressed in a child, which is halved down to the rows to blame.
 
 A text can take a process down in ways that Python can't catch (a fault in native code, memory).
-The child loads the model and answers tables; when it dies over one, a new child gets each half,
+The child loads the model and answers tables; when it dies over one, new children get its halves,
 and a row that dies alone gets the status `error`. The parent only waits.
 
     python -m compressor.pipeline.isolate     # the child: work and tables on stdin and stdout
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from compressor.pipeline.replica import Work
 
 LENGTH_BYTES = 8
-MOST_DEATHS = 64  # of a shard of 4,096 rows: four or five rows to blame, each costs a dozen
+BATCH_ROWS = 64  # asked for together: one row to blame costs seven children
+MOST_DEATHS = 64  # of a shard: eight or nine rows to blame
 READY = "ready"
 
 
@@ -52,7 +53,11 @@ class Isolation:
 
     def compress(self, table: pa.Table) -> tuple[pa.Table, Statistics]:
         """Like `compress_table`; raises `JobError` where too many rows, or the model, kill it."""
-        parts = self._halved(table)
+        parts = [
+            part
+            for start in range(0, max(1, table.num_rows), BATCH_ROWS)
+            for part in self._halved(table.slice(start, BATCH_ROWS))
+        ]
         measured = total(statistics for _, statistics in parts)
         return pa.concat_tables(result for result, _ in parts), measured
 

@@ -12,7 +12,7 @@ from typing import Any
 from compressor.config import CompressConfig
 from compressor.corpus.delta import DataFile, Version, current, publish, vacuum
 from compressor.corpus.files import parquet_entries
-from compressor.corpus.lineage import PublishedShard, read_files, write_lineage
+from compressor.corpus.lineage import PublishedShard, forget, read_files, write_lineage
 from compressor.corpus.storage import Entry
 from compressor.corpus.write import read_records
 from compressor.errors import InputError
@@ -117,7 +117,9 @@ def _carry_out(
     summary = write_summary(task, plan, results, report)
     target.clear_scratch(SCRATCH_SECONDS)
     if task.config.output.vacuum:
-        vacuum(target, task.config.output.retention_hours)
+        outdated = vacuum(target, task.config.output.retention_hours)
+        for name in {note["lineage"] for note in outdated} - {lineage}:
+            forget(target, name)
     return Refreshed(target.url, number, True, changes, summary)
 
 

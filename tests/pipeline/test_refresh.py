@@ -245,6 +245,7 @@ def test_vacuum_keeps_what_the_last_version_needs(tmp_path: Path, renew: Refresh
     names = {path.name for path in target.glob("*.parquet")}
     assert len(kept) > len(names)
     assert names == {Path(uri).name for uri in DeltaTable(str(target)).file_uris()}
+    assert len(list((target / "_lineage").iterdir())) == 1
     assert renew(source, target, SHARDS).published is False
     assert [row["id"] for row in published(target)] == list(range(40))
 
