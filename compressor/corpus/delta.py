@@ -9,7 +9,7 @@ import glob
 import itertools
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from compressor.errors import InputError, JobError
 
 NOTE = "compressor"  # the key of our entry in the metadata of a commit
 LOG = "_delta_log"
-RECENT = 10
 UNREADABLE = {"deletionVectors", "columnMapping"}
 
 
@@ -56,9 +55,8 @@ def current(storage: Storage) -> Version | None:
     table = open_table(storage)
     if table is None:
         return None
-    for most in (RECENT, None):  # ours is the last commit, or a vacuum's is
-        for _, note in _notes(table, most):
-            return Version(table, table.version(), file_names(table), note)
+    for _, note in _notes(storage, table.version()):  # ours is the last commit, or a vacuum's is
+        return Version(table, table.version(), file_names(table), note)
     raise InputError(
         f"{storage.key}: {storage.url}: a Delta table that was not published by this job; "
         "choose another path"
@@ -159,18 +157,26 @@ def vacuum(storage: Storage, hours: int) -> list[dict[str, Any]]:
     assert table is not None
     table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
     oldest = time.time() * 1000 - hours * 3_600_000
-    notes = _notes(table, None)
+    notes = _notes(storage, table.version())
     replaced = itertools.pairwise(notes)  # each version by the one before it in the list
     return [note for (time_of_next, _), (_, note) in replaced if time_of_next < oldest]
 
 
-def _notes(table: DeltaTable, most: int | None) -> list[tuple[int, dict[str, Any]]]:
-    """Time and note of our commits among the last `most`, the newest first."""
-    return [
-        (entry["timestamp"], json.loads(entry[NOTE]))
-        for entry in table.history(most)
-        if NOTE in entry
-    ]
+def _notes(storage: Storage, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Time and note of our commits, the newest first, as far back as the log goes.
+
+    Read from the log itself: `DeltaTable.history` holds Python's lock while it waits for storage,
+    for ever where the storage is served by the same process.
+    """
+    for number in range(last, -1, -1):
+        try:
+            lines = storage.read(f"{LOG}/{number:020}.json").decode().splitlines()
+        except FileNotFoundError:  # expired, after a checkpoint
+            return
+        actions = (json.loads(line) for line in lines if line.strip())
+        about = next((one["commitInfo"] for one in actions if "commitInfo" in one), {})
+        if NOTE in about:
+            yield about["timestamp"], json.loads(about[NOTE])
 
 
 def _why(storage: Storage, before: Version | None, error: Exception) -> str:
