@@ -53,10 +53,11 @@ def job(
             epilog="\b\n" + _keys(schema),
             context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
         )(call)
+        own = f"[{positional.partition('.')[0].upper()}] " if positional else ""
         for parameter in getattr(run, "__click_params__", []):
             command.params.insert(0, parameter)
         command.params[:0] = [
-            click.Argument(["overrides"], nargs=-1, metavar="[SECTION.KEY=VALUE]..."),
+            click.Argument(["overrides"], nargs=-1, metavar=f"{own}[SECTION.KEY=VALUE]..."),
             click.Option(["--config"], metavar="FILE", help="YAML configuration."),
             click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
         ]

@@ -174,7 +174,9 @@ def _notes(storage: Storage, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
         except FileNotFoundError:  # expired, after a checkpoint
             return
         actions = (json.loads(line) for line in lines if line.strip())
-        about = next((one["commitInfo"] for one in actions if "commitInfo" in one), {})
+        about: dict[str, Any] = next(
+            (one["commitInfo"] for one in actions if "commitInfo" in one), {}
+        )
         if NOTE in about:
             yield about["timestamp"], json.loads(about[NOTE])
 
