@@ -174,9 +174,8 @@ def _notes(storage: Storage, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
         except FileNotFoundError:  # expired, after a checkpoint
             return
         actions = (json.loads(line) for line in lines if line.strip())
-        about: dict[str, Any] = next(
-            (one["commitInfo"] for one in actions if "commitInfo" in one), {}
-        )
+        commits = (action["commitInfo"] for action in actions if "commitInfo" in action)
+        about: dict[str, Any] = next(commits, {})
         if NOTE in about:
             yield about["timestamp"], json.loads(about[NOTE])
 

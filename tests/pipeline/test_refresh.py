@@ -9,34 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from deltalake import DeltaTable
 
-from compressor.config import CompressConfig
-from compressor.errors import InputError, JobError
-from compressor.pipeline.refresh import Refreshed, refresh
-from compressor.schema import load
+from compressor.errors import JobError
+from compressor.pipeline.refresh import Refreshed
+from jobs.refresh import main
 from tests.pipeline.corpora import by_id, table, write_files
 
 Job = Callable[..., dict[str, Any]]
 Refresh = Callable[..., Refreshed]
 SHARDS = "cluster.rows_per_shard=14"
-
-
-@pytest.fixture(scope="session")
-def renew(tiny_model: Path, ray_session: None) -> Refresh:
-    """Run `refresh` in this process with `section.key=value` settings."""
-
-    def call(source: Any, target: Any, *settings: str, dry_run: bool = False) -> Refreshed:
-        overrides = [
-            f"input.path={source}",
-            f"output.path={target}",
-            f"model.name={tiny_model}",
-            "model.dtype=float32",
-            *settings,
-        ]
-        return refresh(load(CompressConfig, None, overrides), dry_run=dry_run)
-
-    return call
 
 
 def published(target: Path, version: int | None = None) -> list[dict[str, Any]]:
@@ -144,6 +127,11 @@ def test_a_dry_run_does_nothing(tmp_path: Path, renew: Refresh) -> None:
     assert plan.changes["files"]["new"] == 2
     assert plan.changes["rows"] == {"kept": 0, "to_look_at": 40}
     assert not target.exists()
+    model = f"model.name={Path(__file__).parents[2] / 'compressor' / 'models' / 'default'}"
+    asked = ["--dry-run", f"input.path={source}", f"output.path={target}", model]
+    said = CliRunner().invoke(main, asked).stdout
+    assert "files       2 new, 0 changed, 0 deleted, 0 unchanged\n" in said
+    assert "version     none yet; nothing was done (--dry-run)\n" in said
 
 
 def test_another_configuration_replaces_all_rows_at_once(tmp_path: Path, renew: Refresh) -> None:
@@ -250,24 +238,6 @@ def test_vacuum_keeps_what_the_last_version_needs(tmp_path: Path, renew: Refresh
     assert [row["id"] for row in published(target)] == list(range(40))
 
 
-def test_compress_publishes_the_first_version_and_no_other(
-    tmp_path: Path, renew: Refresh, compress: Job
-) -> None:
-    source = write_files(tmp_path / "in", [table(range(20))])
-    target = tmp_path / "out"
-    delta = "output.format=delta"
-    assert compress(source, target, delta)["rows"] == 20
-    assert compress(source, target, delta)["rows"] == 20
-
-    with pytest.raises(InputError, match=r"output\.path: .*the job refresh publishes"):
-        compress(source, target, delta, "compression.rate=0.3")
-    with pytest.raises(InputError, match=r"output\.path: .*not empty"):
-        compress(source, target)
-    with pytest.raises(InputError, match=r"output\.format: refresh"):
-        renew(source, target, "output.format=parquet")
-    assert renew(source, target).published is False
-
-
 def test_no_rows_then_some_then_none(tmp_path: Path, renew: Refresh) -> None:
     source = write_files(tmp_path / "in", [table([])])
     target = tmp_path / "out"
@@ -277,22 +247,3 @@ def test_no_rows_then_some_then_none(tmp_path: Path, renew: Refresh) -> None:
         renew(source, target)
         assert [row["id"] for row in published(target)] == list(numbers)
     assert DeltaTable(str(target)).version() >= 2
-
-
-def test_a_foreign_directory_is_left_alone(tmp_path: Path, renew: Refresh) -> None:
-    source = write_files(tmp_path / "in", [table(range(5))])
-    target = write_files(tmp_path / "out", [table(range(5))])
-    with pytest.raises(InputError, match=r"output\.path: .*not empty"):
-        renew(source, target)
-    assert not (target / "_delta_log").exists()
-
-
-@pytest.mark.parametrize("kind", [pa.time64("us"), pa.uint8(), pa.timestamp("us", "Europe/Paris")])
-def test_a_type_that_delta_can_not_hold_is_refused(
-    tmp_path: Path, renew: Refresh, kind: pa.DataType
-) -> None:
-    odd = table(range(3)).append_column("odd", pa.array([1, 2, None], pa.int64()).cast(kind))
-    source = write_files(tmp_path / "in", [odd])
-    with pytest.raises(InputError, match=r"column 'odd' is .*convert it to .*format=parquet"):
-        renew(source, tmp_path / "out")
-    assert not (tmp_path / "out").exists()

@@ -65,8 +65,8 @@ def test_a_finished_output_passes(done: Path) -> None:
 
 def test_a_delta_table_passes_after_a_refresh(tmp_path: Path, compress: Job) -> None:
     from compressor.config import CompressConfig
+    from compressor.pipeline.refresh import refresh
     from compressor.schema import load
-    from tests.pipeline.test_refresh import refresh  # the job itself
 
     source = write_files(tmp_path / "in", [table(range(20)), table(range(20, 40))])
     target = tmp_path / "out"
