@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,11 +176,12 @@ class Storage:
         scratch = os.path.join(path, SCRATCH)
         if not _is_local(filesystem) or not os.path.isdir(scratch):
             return
-        for entry in os.scandir(scratch):
-            if time.time() - entry.stat().st_mtime >= older_than:
-                os.remove(entry)
-        if not os.listdir(scratch):
-            os.rmdir(scratch)
+        with suppress(FileNotFoundError):  # another job clears it, too
+            for entry in os.scandir(scratch):
+                if time.time() - entry.stat().st_mtime >= older_than:
+                    os.remove(entry)
+            if not older_than and not os.listdir(scratch):
+                os.rmdir(scratch)
 
 
 def apart(source: Storage, target: Storage) -> bool:
