@@ -4,6 +4,8 @@
 environment, instance role or configuration file say reaches both.
 """
 
+import os
+from collections.abc import Sequence
 from typing import Any
 
 from compressor.corpus.storage import Storage
@@ -22,6 +24,8 @@ OTHER_OPTIONS = {
     "sas_token": "AZURE_STORAGE_SAS_TOKEN",
     "connection_string": "AZURE_STORAGE_CONNECTION_STRING",
 }
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 REGION = "us-east-1"  # wanted for the signature; servers behind an endpoint don't care
 
 
@@ -50,14 +54,18 @@ def _s3(options: dict[str, Any]) -> dict[str, str]:
         options |= _of_profile(str(options["profile"]))
     found = {S3_OPTIONS[name]: str(options[name]) for name in S3_OPTIONS if options.get(name)}
     region = client.get("region_name") or options.get("region_name")
-    endpoint = found.get("AWS_ENDPOINT_URL")
-    if region or endpoint:
+    endpoint = found.get("AWS_ENDPOINT_URL") or _environment(ENDPOINTS)
+    if region or (endpoint and not _environment(REGIONS)):
         found["AWS_REGION"] = str(region or REGION)
     if endpoint and endpoint.startswith("http://"):
         found["AWS_ALLOW_HTTP"] = "true"
     if options.get("anon"):
         found["AWS_SKIP_SIGNATURE"] = "true"
     return found
+
+
+def _environment(names: Sequence[str]) -> str | None:
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
 def _of_profile(name: str) -> dict[str, str]:

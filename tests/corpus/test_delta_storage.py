@@ -1,5 +1,6 @@
 """Options of fsspec in the words of deltalake."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,12 @@ import pytest
 from compressor.corpus.delta_storage import location
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
 
 
 def options(url: str, **given: object) -> dict[str, str]:
@@ -33,6 +40,13 @@ def test_an_endpoint_with_keys() -> None:
 
 def test_nothing_given_leaves_all_to_the_environment() -> None:
     assert options("s3://bucket/x") == {}
+
+
+def test_an_endpoint_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9000")
+    assert options("s3://bucket/x") == {"AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"}
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu")
+    assert options("s3://bucket/x") == {"AWS_ALLOW_HTTP": "true"}
 
 
 def test_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
