@@ -1,6 +1,8 @@
 """What went wrong, out of what Ray wraps around it: the exception that a person can act on."""
 
+import gc
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,7 +25,9 @@ def unwrapped() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise cause_of(error) from error
+        cause = cause_of(error)
+        _release(error)
+        raise cause from error
 
 
 def cause_of(error: BaseException) -> Exception:
@@ -43,6 +47,17 @@ def cause_of(error: BaseException) -> Exception:
     last = lines[-1].strip() if lines else "no message"
     name = type(innermost).__name__
     return JobError(last if last.startswith(name) else f"{name}: {last}")
+
+
+def _release(error: Exception) -> None:
+    """Let go of what the frames of the failed run hold: Ray ends actors that nobody refers to.
+
+    Else they would keep their CPUs while the exception lives, and the next job in this process
+    waits for them.
+    """
+    for link in _chain(error):
+        traceback.clear_frames(link.__traceback__)
+    gc.collect()
 
 
 def _chain(error: BaseException | None) -> Iterator[Exception]:
