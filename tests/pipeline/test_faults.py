@@ -15,6 +15,7 @@ import pytest
 
 from compressor.errors import InputError, JobError
 from compressor.pipeline import replica
+from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.replica import ModelSpec, load_patiently
 from tests.pipeline.corpora import by_id, table, write_files
 from tests.pipeline.fragile import COUNTER, POISON, HesitantReplica, PoisonedReplica
@@ -119,6 +120,15 @@ def test_loading_is_tried_again_unless_the_user_is_wrong(monkeypatch: pytest.Mon
     assert len(calls) == 1
 
 
+def test_an_error_budget_is_a_number_of_rows() -> None:
+    budget = ErrorBudget(0.25, rows=40, before=4)
+    budget.check(6)
+    with pytest.raises(JobError, match=r"11 of 40 rows have failed, .*max_error_rate=0\.25 "):
+        budget.check(7)
+    ErrorBudget(1.0, rows=3).check(3)
+
+
+@pytest.mark.slow
 def test_more_errors_than_allowed_stop_the_job(tmp_path: Path, compress: Job) -> None:
     rows = table(range(40)).append_column("r", pa.array([9.0] * 12 + [0.5] * 28))
     source = write_files(tmp_path / "in", [rows])
@@ -151,6 +161,7 @@ def test_each_text_goes_through_the_model_once(tmp_path: Path, compress: Job) ->
     assert all(row == single[row["id"]] for row in pq.read_table(tmp_path / "out").to_pylist())
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_job_and_a_rerun_completes_it(tmp_path: Path, tiny_model: Path) -> None:
     source = write_files(tmp_path / "in", [table(range(4000))], group=20)
     target = tmp_path / "out"
