@@ -57,6 +57,19 @@ def test_repeated_answer_words_must_be_there_as_often() -> None:
     assert words_kept("anything", ["the", "?"]) == 0
 
 
+def test_an_answer_in_other_writing_survives_by_its_letters() -> None:
+    task = Survival(
+        [
+            question("1", "?", "Röntgen's 150,782 SEK", "Röntgen"),
+            question("2", "?", "a sum of 150,782 SEK", "the 150,782 SEK"),
+        ]
+    )
+    scores = task.score(["rontgen ' s 150, 782 sek", "sum of 150, 782"])
+    assert scores["answer"].tolist() == [0, 0]
+    assert scores["answer, letters"].tolist() == [1, 0]
+    assert task.score(task.texts())["answer, letters"].tolist() == [1, 1]
+
+
 def test_facts_add_up_over_kinds() -> None:
     task = Facts(["he met Ann on May 3", "no 40 km"])
     scores = task.score(["met ann 3", "no 40"])
