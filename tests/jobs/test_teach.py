@@ -32,7 +32,12 @@ LESS = {
 
 def chain(url: str) -> dict[str, list[str]]:
     """The three commands of README's section, with `url` for the server's."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("### The whole chain\n")[1]
+    section = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .split("### The whole chain\n")[1]
+        .split("\n## ")[0]
+    )
     lines = [line for line in commands() if line.startswith("compressor ") and line in section]
     parts = [shlex.split(re.sub(r"http://localhost:\d+/v1", url, line)) for line in lines]
     return {name: [name, *rest, *LESS[name]] for _, name, *rest in parts}
