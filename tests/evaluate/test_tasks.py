@@ -124,6 +124,16 @@ def test_retrieval_knows_all_passages_and_each_once() -> None:
         task.score(["a"])
 
 
+def test_a_title_stands_in_the_index_whatever_is_left_of_the_passage() -> None:
+    questions = [question("1", "aa", "aab"), question("2", "cc", "ccb")]
+    bare = Retrieval(questions, [], Letters())
+    titled = Retrieval(questions, [], Letters(), titles={"aab": "aaaa", "ccb": "cccc"})
+    assert titled.texts() == bare.texts() == ["aab", "ccb"]
+    assert titled.identity != bare.identity
+    assert bare.score(["cc", "aa"])["nDCG@10"].max() < 1
+    assert titled.score(["cc", "aa"])["nDCG@10"].tolist() == [1, 1]
+
+
 def test_embeddings_are_means_whatever_the_batch(encoder: Path) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
