@@ -87,7 +87,8 @@ def run_all(lines: list[str], folder: Path, environment: dict[str, str]) -> list
 
 
 def local(line: str) -> bool:
-    return line.startswith("compressor ") and "demo/" in line
+    """Of the demo; the chain that wants a server is run by tests/jobs/test_teach.py."""
+    return line.startswith(("compressor compress ", "compressor inspect ")) and "demo/" in line
 
 
 def test_the_table_is_the_schema() -> None:

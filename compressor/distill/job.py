@@ -95,8 +95,8 @@ def _distill(context: "Context", units: "Sequence[Unit]", started: float) -> Out
     if any(wanted):
         stop, asked = ask_missing(context, units, wanted, len(names), index.spent)
         index = index_of(target)
-    not_asked = len(names - index.parts.keys())
-    _raise_for(stop, target, answered=len(names) - not_asked, not_asked=not_asked)
+    answered = names & index.parts.keys() - index.given_up
+    _raise_for(stop, target, answered=len(answered), others=len(names - answered))
     verdicts, selected = write_all(context, units, requests, index.parts, index.given_up)
     write_quality(context, [shard for unit in units for shard, _ in unit], verdicts)
     return write_summary(
@@ -104,7 +104,7 @@ def _distill(context: "Context", units: "Sequence[Unit]", started: float) -> Out
         verdicts,
         selected=selected,
         asked=asked,
-        not_asked=not_asked,
+        not_asked=len(names - index.parts.keys()),
         stop=stop,
         spent=index.spent,
         spent_before=spent_before,
@@ -129,13 +129,13 @@ def _first_mentions(requests: Sequence[Sequence[str]], answered: set[str]) -> li
     return wanted
 
 
-def _raise_for(stop: Stop | None, target: Storage, *, answered: int, not_asked: int) -> None:
+def _raise_for(stop: Stop | None, target: Storage, *, answered: int, others: int) -> None:
     """A cap is a way to end well; all else that stops the asking isn't."""
     if stop is None or stop.kind == CAPPED:
         return
     kept = (
         f"{answered:,} chunks have their reply, which is kept in {target.url}; "
-        f"the same command asks the other {not_asked:,}"
+        f"the same command asks the other {others:,}"
     )
     message = f"{stop.message}; {kept}"
     raise InputError(message) if stop.kind == WRONG else JobError(message)

@@ -15,6 +15,7 @@ from compressor.engine.budget import fit, rank
 from compressor.engine.document import Batch, build_batch
 from compressor.engine.render import Gaps, render
 from compressor.engine.subwords import TokenCounter, load_counter
+from compressor.models.resolve import digest, resolve_tokenizer
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -28,10 +29,17 @@ _TEXTS = 512  # taken together; bounds memory
 class Budget:
     """Counts tokens, says what may be kept, and cuts texts to that by any ranking of words."""
 
-    def __init__(self, words: TokenCounter, counter: TokenCounter, identity: str) -> None:
-        """`words` parts texts into words, `counter` counts; `identity` names the latter."""
+    def __init__(
+        self, words: TokenCounter, counter: TokenCounter, name: str, identity: str
+    ) -> None:
+        """`words` parts texts into words, `counter` counts.
+
+        `name` is what the configuration calls the counter, `identity` changes whenever one of the
+        two tokenizers does.
+        """
         self._words = words
         self._counter = counter
+        self.name = name
         self.identity = identity
 
     @classmethod
@@ -42,7 +50,9 @@ class Budget:
         """
         shipped = load_counter(SHIPPED)
         counter = shipped if tokenizer is None else load_counter(tokenizer, storage_options)
-        return cls(shipped, counter, tokenizer or SHIPPED)
+        name = tokenizer or SHIPPED
+        identity = f"{_identity(SHIPPED, {})} {_identity(name, storage_options)}"
+        return cls(shipped, counter, name, identity)
 
     def count(self, texts: Sequence[str]) -> Ints:
         """Tokens of each text, int64 [n]."""
@@ -137,6 +147,12 @@ class Budget:
         for row, text in zip(rows.tolist(), render(batch, gaps, mask_of(part), rows), strict=True):
             cut[row] = text
         return cut
+
+
+def _identity(name: str, storage_options: dict[str, Any] | None) -> str:
+    if name.startswith("tiktoken:"):
+        return name
+    return digest(resolve_tokenizer(name, storage_options))
 
 
 def _targets(tokens: Ints, rate: float) -> Ints:

@@ -133,6 +133,11 @@ class RetrievalSection(Section):
     max_tokens: int = Field(
         default=256, ge=8, description="tokens of a text that the embedding model gets to see"
     )
+    title_column: str | None = Field(
+        default=None,
+        description="a column of data.path that an index keeps beside the passage, such as its "
+        "title: embedded in front of it, never compressed",
+    )
     distractors: str | None = Field(
         default=None, description="further passages to search among (JSONL, Parquet)"
     )

@@ -29,6 +29,7 @@ class Question:
     question: str
     answers: tuple[str, ...]
     text: str
+    title: str = ""  # of the passage, where `retrieval.title_column` names a column of titles
 
 
 class Inputs:
@@ -97,10 +98,15 @@ class Inputs:
 
     @cached_property
     def _all(self) -> list[Question]:
-        data = self._config.data
+        data, title = self._config.data, self._config.retrieval.title_column
         rows = self._read(
             data.path,
-            [data.text_column, data.question_column, data.answers_column],
+            [
+                data.text_column,
+                data.question_column,
+                data.answers_column,
+                *([title] if title else []),
+            ],
             key="data.path",
             optional=[data.id_column],
         )
@@ -137,6 +143,7 @@ class Inputs:
             question=row[data.question_column],
             answers=tuple(answers),
             text=row[data.text_column],
+            title=str(row[title] or "") if (title := self._config.retrieval.title_column) else "",
         )
 
     @cached_property

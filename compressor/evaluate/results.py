@@ -33,9 +33,9 @@ def build_results(
     config: EvaluateConfig,
     *,
     left_out: Mapping[str, str],
-    identity: str,
+    tokenizer: str,
 ) -> Results:
-    """Everything that was found. cells: by task, the uncompressed texts' first; identity: what
+    """Everything that was found. cells: by task, the uncompressed texts' first; tokenizer: what
     counted the tokens.
 
     `tasks[].metrics[].rows[]`: contender, rate, achieved rate, value, low and high of the 95 %
@@ -49,7 +49,7 @@ def build_results(
         "rates": config.evaluate.rates,
         "contenders": names[1:],
         "left_out": dict(left_out),
-        "tokens_counted_by": identity,
+        "tokens_counted_by": tokenizer,
         "confidence": CONFIDENCE,
         "resamples": config.evaluate.resamples,
         "seed": config.evaluate.seed,

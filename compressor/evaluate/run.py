@@ -56,7 +56,7 @@ def run(config: EvaluateConfig, say: Say = print) -> Outcome:
     tasks = [load_task(name, config, inputs) for name in config.evaluate.tasks]
     line = _line_up(config, budget, say)
     done = {task.name: _run_task(task, line.up, config, cells, say) for task in tasks}
-    results = build_results(tasks, done, config, left_out=line.left_out, identity=budget.identity)
+    results = build_results(tasks, done, config, left_out=line.left_out, tokenizer=budget.name)
     return Outcome(results, write(output, tasks, done, results, say))
 
 

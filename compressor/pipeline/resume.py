@@ -69,7 +69,10 @@ def _refusal(target: Storage, name: str, config: CompressConfig) -> str:
 
 
 def changes(target: Storage, config: Section, decisive: tuple[str, ...] = DECISIVE) -> str:
-    """The decisive keys that an earlier job had otherwise, where one left its record."""
+    """The decisive keys that an earlier job had otherwise, where one left its record.
+
+    `decisive`: keys, and sections (which end with a dot).
+    """
     try:
         before = _flat(json.loads(target.read(CONFIGURATION)))
     except (OSError, ValueError):
@@ -78,7 +81,8 @@ def changes(target: Storage, config: Section, decisive: tuple[str, ...] = DECISI
     different = [
         f"{key}={_plain(value)}"
         for key, value in before.items()
-        if key.startswith(decisive) and now.get(key) != value
+        if any(key == name or (name[-1] == "." and key.startswith(name)) for name in decisive)
+        and now.get(key) != value
     ]
     return ", ".join(different[:3])
 

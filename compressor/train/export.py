@@ -11,8 +11,8 @@ from transformers.utils import logging as transformers_logging
 
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
-from compressor.models.checkpoint import positions
-from compressor.models.resolve import resolve
+from compressor.models.checkpoint import load_tokenizer, positions
+from compressor.models.resolve import resolve_tokenizer
 from compressor.train.config import BaseSection
 from compressor.train.optimiser import Weights
 from compressor.train.vocabulary import transplant
@@ -73,7 +73,7 @@ def load_base(
     except (OSError, ValueError) as error:
         raise InputError(f"model.base: {settings.base!r} can't be loaded: {error}") from None
     if settings.tokenizer is not None:
-        other = AutoTokenizer.from_pretrained(resolve(settings.tokenizer))
+        other = load_tokenizer(resolve_tokenizer(settings.tokenizer))
         transplant(model, tokenizer, other, seed=seed)
         tokenizer = other
     if not tokenizer.is_fast:

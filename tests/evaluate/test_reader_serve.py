@@ -22,7 +22,7 @@ def test_a_server_that_only_answers(smollm: tuple[str, str]) -> None:
     served = EndpointReader(url, model, concurrency=1)
     with pytest.raises(InputError, match=r"no log-probabilities.*reader\.likelihood=false"):
         served.nll(PROMPTS[:1], [" Paris"])
-    local = LocalReader(model.replace(":", "/"), dtype="float32")
+    local = LocalReader(model, dtype="float32")
     right = local.generate(PROMPTS, max_new_tokens=6)
     answers = served.generate(PROMPTS, max_new_tokens=6)
     assert "Paris" in right[0]

@@ -57,6 +57,19 @@ def test_repeated_answer_words_must_be_there_as_often() -> None:
     assert words_kept("anything", ["the", "?"]) == 0
 
 
+def test_an_answer_in_other_writing_survives_by_its_letters() -> None:
+    task = Survival(
+        [
+            question("1", "?", "Röntgen's 150,782 SEK", "Röntgen"),
+            question("2", "?", "a sum of 150,782 SEK", "the 150,782 SEK"),
+        ]
+    )
+    scores = task.score(["rontgen ' s 150, 782 sek", "sum of 150, 782"])
+    assert scores["answer"].tolist() == [0, 0]
+    assert scores["answer, letters"].tolist() == [1, 0]
+    assert task.score(task.texts())["answer, letters"].tolist() == [1, 1]
+
+
 def test_facts_add_up_over_kinds() -> None:
     task = Facts(["he met Ann on May 3", "no 40 km"])
     scores = task.score(["met ann 3", "no 40"])
@@ -109,6 +122,16 @@ def test_retrieval_knows_all_passages_and_each_once() -> None:
     assert lost["nDCG@10"][0] < 1
     with pytest.raises(ValueError, match="1 of 4 passages"):
         task.score(["a"])
+
+
+def test_a_title_stands_in_the_index_whatever_is_left_of_the_passage() -> None:
+    questions = [question("1", "aa", "aab"), question("2", "cc", "ccb")]
+    bare = Retrieval(questions, [], Letters())
+    titled = Retrieval(questions, [], Letters(), titles={"aab": "aaaa", "ccb": "cccc"})
+    assert titled.texts() == bare.texts() == ["aab", "ccb"]
+    assert titled.identity != bare.identity
+    assert bare.score(["cc", "aa"])["nDCG@10"].max() < 1
+    assert titled.score(["cc", "aa"])["nDCG@10"].tolist() == [1, 1]
 
 
 def test_embeddings_are_means_whatever_the_batch(encoder: Path) -> None:

@@ -35,7 +35,7 @@ class Ours:
         self.identity = f"engine {digest(resolve(self._checkpoint))} {device} {dtype}"
 
     def compress(self, texts: Sequence[str], rate: float) -> list[str]:
-        found = self._compressor.compress(texts, rate, tokenizer=self._budget.identity)
+        found = self._compressor.compress(texts, rate, tokenizer=self._budget.name)
         return [compression.text for compression in found]
 
     @cached_property

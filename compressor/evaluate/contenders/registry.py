@@ -70,24 +70,20 @@ def _tfidf(_: "EvaluateConfig", budget: "Budget") -> "Contender":
 
 
 def _llmlingua2(config: "EvaluateConfig", budget: "Budget") -> "Contender":
-    from compressor.evaluate.contenders.llmlingua2 import LLMLingua2
-
-    return LLMLingua2(
-        "llmlingua2",
-        config.model.name,
-        budget,
-        device=config.model.device,
-        storage_options=config.data.storage_options,
-    )
+    return _peer("llmlingua2", config, budget)
 
 
 def _llmlingua2_as_is(config: "EvaluateConfig", _: "Budget") -> "Contender":
+    return _peer("llmlingua2-as-is", config, None)
+
+
+def _peer(name: str, config: "EvaluateConfig", budget: "Budget | None") -> "Contender":
     from compressor.evaluate.contenders.llmlingua2 import LLMLingua2
 
     return LLMLingua2(
-        "llmlingua2-as-is",
+        name,
         config.model.name,
-        None,
+        budget,
         device=config.model.device,
         storage_options=config.data.storage_options,
     )

@@ -32,10 +32,8 @@ class Embeddings:
         import torch
 
         tokenizer, model, device = self._loaded
-        ids = [
-            tokenizer(text, truncation=True, max_length=self._max_tokens)["input_ids"]
-            for text in texts
-        ]
+        settings = {"truncation": True, "max_length": self._max_tokens, "padding": False}
+        ids = tokenizer(list(texts), **settings)["input_ids"] if len(texts) else []
         rows: list[npt.NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(texts)
         for batch in _batches([len(one) for one in ids]):
             padded = tokenizer.pad({"input_ids": [ids[at] for at in batch]}, return_tensors="pt")

@@ -45,9 +45,11 @@ def _retrieval(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
         if section.distractors
         else []
     )
+    everything = inputs.all_questions("retrieval")
     return Retrieval(
         inputs.drawn(inputs.questions("retrieval")),
-        passages=[question.text for question in inputs.all_questions("retrieval")] + further,
+        passages=[question.text for question in everything] + further,
+        titles={question.text: question.title for question in reversed(everything)},
         embeddings=Embeddings(section.model, config.model.device, max_tokens=section.max_tokens),
     )
 

@@ -5,7 +5,7 @@ left out. Each passage is there once, however many questions share it.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -37,9 +37,16 @@ class Retrieval:
     groups = None
 
     def __init__(
-        self, questions: Sequence[Question], passages: Sequence[str], embeddings: Encoder
+        self,
+        questions: Sequence[Question],
+        passages: Sequence[str],
+        embeddings: Encoder,
+        titles: Mapping[str, str] | None = None,
     ) -> None:
-        """passages: what is searched; those of the questions are added where they are missing."""
+        """passages: what is searched; those of the questions are added where they are missing.
+
+        titles: by passage, what stands in front of it in the index, whoever compresses it.
+        """
         self._passages = list(dict.fromkeys([*passages, *(q.text for q in questions)]))
         place = {text: at for at, text in enumerate(self._passages)}
         relevant: defaultdict[str, set[int]] = defaultdict(set)
@@ -48,9 +55,14 @@ class Retrieval:
         self._relevant = [sorted(places) for places in relevant.values()]
         self._queries = list(relevant)
         self._embeddings = embeddings
+        self._titles = [(titles or {}).get(text, "") for text in self._passages]
         self.items = self._queries
         self.identity = fingerprint(
-            "retrieval 1", fingerprint_of_questions(questions), self._passages, embeddings.identity
+            "retrieval 2",
+            fingerprint_of_questions(questions),
+            self._passages,
+            self._titles,
+            embeddings.identity,
         )
 
     def texts(self) -> Sequence[str]:
@@ -59,7 +71,11 @@ class Retrieval:
     def score(self, compressed: Sequence[str]) -> Scores:
         if len(compressed) != len(self._passages):
             raise ValueError(f"retrieval: {len(compressed)} of {len(self._passages)} passages")
-        found = self._search(self._embeddings.embed(compressed))
+        titled = [
+            f"{title}\n{text}" if title else text
+            for title, text in zip(self._titles, compressed, strict=True)
+        ]
+        found = self._search(self._embeddings.embed(titled))
         hits = np.array(
             [np.isin(row, places) for row, places in zip(found, self._relevant, strict=True)]
         )
