@@ -2,7 +2,6 @@
 
 import gc
 import re
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,13 +49,23 @@ def cause_of(error: BaseException) -> Exception:
 
 
 def _release(error: Exception) -> None:
-    """Let go of what the frames of the failed run hold: Ray ends actors that nobody refers to.
+    """Let go of the frames of the failed run: Ray ends actors that nobody refers to.
 
     Else they would keep their CPUs while the exception lives, and the next job in this process
-    waits for them.
+    waits for them. What happened on a worker stays, as text.
     """
-    for link in _chain(error):
-        traceback.clear_frames(link.__traceback__)
+    links: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while links:
+        link = links.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        link.__traceback__ = None
+        # What was handled when it was raised has a traceback, too: Ray's scheduler is in that one.
+        inner = getattr(link, "cause", None)
+        links += [link.__cause__, link.__context__]
+        links += [inner] if isinstance(inner, BaseException) else []
     gc.collect()
 
 
