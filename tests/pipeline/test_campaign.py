@@ -31,6 +31,7 @@ SEED = int(os.environ.get("FAULT_SEED", str(time.time_ns() % 10**6)))
 SHARDS, ROWS = 40, 14
 FAULT_RATE = 0.05
 KINDS = ("driver", "raylet", "replica", "worker", "storage")
+MOST_IN_FLIGHT = 4  # shards that a process which is killed may be about to write, or has just
 LONGEST_WAIT = 25.0  # seconds from the start to a kill: from planning to the last shards
 
 
@@ -119,6 +120,10 @@ def test_nothing_lost_doubled_or_different(run: int, corpus: Corpus, faults: Fau
 
     after = corpus.times(output)
     assert all(after[name] == at for name, at in before.items()), "a finished shard was done again"
+    parts = f"/{corpus.bucket}/{output}/part-"
+    writes = sum(times for path, times in faults.written.items() if path.startswith(parts))
+    print(f"{len(before)} of {SHARDS} shards there before the rerun, {writes} writes")
+    assert writes - SHARDS <= MOST_IN_FLIGHT * len(kinds)
     assert corpus.contents(output) == corpus.contents("undisturbed")
     result = CliRunner().invoke(
         verify,
