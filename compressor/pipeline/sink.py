@@ -8,8 +8,9 @@ import pyarrow as pa
 from ray.data.block import Block
 from ray.data.datasource import Datasink, WriteResult
 
-from compressor.corpus.storage import Storage
+from compressor.corpus.storage import Storage, reason_of
 from compressor.corpus.write import write_shard
+from compressor.errors import JobError
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.payload import unpack
 from compressor.pipeline.progress import count_shard
@@ -27,10 +28,19 @@ class ShardFiles:
     plain: bool
 
     def write(self, about: Mapping[str, Any], table: pa.Table) -> int:
-        """Write a shard's file, its statistics in the record; returns its size."""
+        """Write a shard's file, its statistics in the record; returns its size in bytes.
+
+        Raises `JobError` where the storage doesn't take it.
+        """
         record = {**about["record"], "statistics": about["statistics"]}
         table = pa.Table.from_arrays(table.columns, schema=self.schema)
-        return write_shard(self.storage, about["name"], table, record, plain=self.plain)
+        try:
+            return write_shard(self.storage, about["name"], table, record, plain=self.plain)
+        except OSError as error:  # the filesystem has tried again where that makes sense
+            raise JobError(
+                f"{self.storage.url}/{about['name']}: can't be written: {reason_of(error)}; "
+                "what is done is kept, a rerun continues"
+            ) from error
 
 
 class ShardSink(Datasink[Done]):
