@@ -7,8 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from compressor.config import ModelSection, Rate
 from compressor.evaluate.contenders.registry import CONTENDERS
-from compressor.evaluate.reader.config import PerplexitySection, ReaderSection
 from compressor.evaluate.tasks.registry import TASKS
+from compressor.reader.config import ReaderSection
 from compressor.schema import Section, require
 
 _LABEL = re.compile(r"[\w.@+-]+")
@@ -159,6 +159,17 @@ class MathSection(Section):
     shots_path: str = Field(default="", description="other problems, for the worked examples")
     shots: int = Field(
         default=8, ge=1, description="worked examples before each problem, drawn by evaluate.seed"
+    )
+
+
+class PerplexitySection(Section):
+    model: str | None = Field(
+        default=None,
+        description="the local causal language model of the contenders selective_context and "
+        "llmlingua1; null = reader.model",
+    )
+    segment_tokens: int = Field(
+        default=100, ge=1, description="tokens that llmlingua1 judges at a time"
     )
 
 

@@ -18,8 +18,8 @@ from compressor.evaluate.contenders.selective_context import (
     sentences,
     token_losses,
 )
-from compressor.evaluate.reader.local import LocalReader
-from tests.evaluate.causal import save_causal
+from compressor.reader.local import LocalReader
+from tests.reader.causal import save_causal
 
 TEXTS = [
     "In 1969 two people walked on the Moon. They stayed there for 21 hours and 36 minutes! Why?",

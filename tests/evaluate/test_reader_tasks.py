@@ -12,16 +12,16 @@ from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.inputs import Question
 from compressor.evaluate.meetings import load_queries, queries_of, transcript, without_known
 from compressor.evaluate.problems import load_problems, load_shots
-from compressor.evaluate.reader.config import ReaderSection
-from compressor.evaluate.reader.local import LocalReader
 from compressor.evaluate.tasks.meetings import Meetings
 from compressor.evaluate.tasks.reading import Reading
 from compressor.evaluate.tasks.recovery import reading_prompt
 from compressor.evaluate.tasks.worked import WorkedExamples, few_shot_prompt
+from compressor.reader.config import ReaderSection
+from compressor.reader.local import LocalReader
 from compressor.schema import load
-from tests.evaluate.causal import save_causal
 from tests.evaluate.meetings_data import MEETINGS, PROBLEMS
 from tests.evaluate.questions import write_lines
+from tests.reader.causal import save_causal
 
 QUESTIONS = [
     Question("moon", "how long?", ("two days", "21 hours"), "They stayed for 21 hours there."),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from compressor.evaluate.budget import Budget, Words
 from compressor.evaluate.contenders.selective_context import touching
-from compressor.evaluate.reader.local import LocalReader, rows
+from compressor.reader.local import LocalReader, rows
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

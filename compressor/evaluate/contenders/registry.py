@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from compressor.evaluate.budget import Budget
     from compressor.evaluate.config import EvaluateConfig
     from compressor.evaluate.contenders.contender import Contender
-    from compressor.evaluate.reader.local import LocalReader
+    from compressor.reader.local import LocalReader
 
     Load = Callable[[EvaluateConfig, Budget], Contender]
 
@@ -108,7 +108,7 @@ def _llmlingua1(config: "EvaluateConfig", budget: "Budget") -> "Contender":
 
 def _language_model(config: "EvaluateConfig") -> "LocalReader":
     from compressor.errors import InputError
-    from compressor.evaluate.reader.reader import open_local
+    from compressor.reader.reader import open_local
 
     reader = config.reader
     name = config.perplexity.model or (None if reader.base_url else reader.model)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from compressor.evaluate.budget import Budget, Words
 from compressor.evaluate.contenders.ranked import Ranked
 from compressor.evaluate.contenders.stopwords import STOP_WORDS
-from compressor.evaluate.reader.local import LocalReader, rows
+from compressor.reader.local import LocalReader, rows
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

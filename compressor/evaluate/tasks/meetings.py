@@ -9,11 +9,11 @@ import numpy as np
 from compressor.errors import InputError
 from compressor.evaluate.inputs import fingerprint
 from compressor.evaluate.meetings import Query
-from compressor.evaluate.reader.config import ReaderSection
-from compressor.evaluate.reader.reader import Reader
 from compressor.evaluate.tasks.reading import judged_by
 from compressor.evaluate.tasks.recovery import RECOVERY, Recovery, reading_prompt
 from compressor.evaluate.tasks.task import Floats, Metric, Scores
+from compressor.reader.config import ReaderSection
+from compressor.reader.reader import Reader
 
 _ROUGE = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from compressor.evaluate.answers import exact_match, word_f1
 from compressor.evaluate.inputs import Question, fingerprint, fingerprint_of_questions
-from compressor.evaluate.reader.config import ReaderSection
-from compressor.evaluate.reader.reader import Reader
 from compressor.evaluate.survival import holds_answer
 from compressor.evaluate.tasks.recovery import RECOVERY, Recovery, reading_prompt
 from compressor.evaluate.tasks.task import Floats, Metric, Scores
+from compressor.reader.config import ReaderSection
+from compressor.reader.reader import Reader
 
 
 class Reading:

@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from compressor.evaluate.reader.reader import Reader
 from compressor.evaluate.tasks.task import Floats, Metric
+from compressor.reader.reader import Reader
 
 RECOVERY = Metric("recovery", ratio=("gained", "gainable"))
 Prompt = Callable[[str, str], str]

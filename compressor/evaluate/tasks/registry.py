@@ -55,8 +55,8 @@ def _retrieval(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
 
 
 def _reader(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
-    from compressor.evaluate.reader.reader import open_reader
     from compressor.evaluate.tasks.reading import Reading
+    from compressor.reader.reader import open_reader
 
     questions = inputs.drawn(inputs.answerable("reader"))
     return Reading(questions, open_reader(config.reader), config.reader)
@@ -64,8 +64,8 @@ def _reader(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
 
 def _meetings(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
     from compressor.evaluate.meetings import load_queries
-    from compressor.evaluate.reader.reader import open_reader
     from compressor.evaluate.tasks.meetings import Meetings
+    from compressor.reader.reader import open_reader
 
     queries = inputs.drawn(load_queries(config, inputs.excluded_texts, inputs.say))
     return Meetings(queries, open_reader(config.reader), config.reader)
@@ -73,8 +73,8 @@ def _meetings(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
 
 def _math(config: "EvaluateConfig", inputs: "Inputs") -> "Task":
     from compressor.evaluate.problems import load_problems, load_shots
-    from compressor.evaluate.reader.reader import open_reader
     from compressor.evaluate.tasks.worked import WorkedExamples
+    from compressor.reader.reader import open_reader
 
     problems = inputs.drawn(load_problems(config, inputs.trained_on))
     return WorkedExamples(

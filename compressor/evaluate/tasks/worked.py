@@ -5,9 +5,9 @@ from dataclasses import astuple
 
 from compressor.evaluate.inputs import fingerprint
 from compressor.evaluate.problems import Problem
-from compressor.evaluate.reader.reader import Reader
 from compressor.evaluate.tasks.recovery import RECOVERY, Recovery
 from compressor.evaluate.tasks.task import Scores
+from compressor.reader.reader import Reader
 
 
 def few_shot_prompt(shots: str, question: str) -> str:

@@ -3,8 +3,8 @@
 import pytest
 
 from compressor.errors import InputError
-from compressor.evaluate.reader.endpoint import EndpointReader
-from compressor.evaluate.reader.local import LocalReader
+from compressor.reader.endpoint import EndpointReader
+from compressor.reader.local import LocalReader
 from tests.distill.test_transformers_serve import smollm
 
 __all__ = ["smollm"]  # the fixture

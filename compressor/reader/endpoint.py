@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.errors import InputError, JobError
+from compressor.reader.reader import beginning
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,8 +60,10 @@ class EndpointReader:
         with ThreadPoolExecutor(self._concurrency) as pool:
             return np.array(list(pool.map(self._nll, pairs)), np.float64)
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
-        """The server's answer to each prompt at temperature 0, up to the end of its first line."""
+    def generate(
+        self, prompts: Sequence[str], *, max_new_tokens: int, stop: str = "\n"
+    ) -> list[str]:
+        """The server's answer to each prompt at temperature 0, up to `stop`."""
 
         def ask(prompt: str) -> str:
             body: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0}
@@ -69,8 +72,8 @@ class EndpointReader:
                 choice = self._post("chat/completions", body | {"messages": message})
                 text = choice.get("message", {}).get("content")
             else:
-                text = self._post("completions", body | {"prompt": prompt, "stop": ["\n"]})["text"]
-            return ((text or "").strip().splitlines() or [""])[0].strip()
+                text = self._post("completions", body | {"prompt": prompt, "stop": [stop]})["text"]
+            return beginning(text or "", stop)
 
         with ThreadPoolExecutor(self._concurrency) as pool:
             return list(pool.map(ask, prompts))

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compressor.errors import InputError
-from compressor.evaluate.reader.config import ReaderSection
-from compressor.evaluate.reader.local import LocalReader, _shared
-from compressor.evaluate.reader.reader import open_reader
+from compressor.reader.config import ReaderSection
+from compressor.reader.local import LocalReader, _shared
+from compressor.reader.reader import open_reader
 from compressor.schema import load
-from tests.evaluate.causal import save_causal
+from tests.reader.causal import save_causal
 
 TEXT = "In 1969 two people walked on the Moon. They stayed for 21 hours and 36 minutes. "
 PROMPTS = [

@@ -17,7 +17,8 @@ import torch
 
 from compressor.engine.subwords import FastTokenizer, SubWords
 from compressor.errors import InputError
-from compressor.evaluate.reader.loading import CausalModel, identify, load_causal, locate
+from compressor.reader.loading import CausalModel, identify, load_causal, locate
+from compressor.reader.reader import beginning
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -105,8 +106,10 @@ class LocalReader:
                 found[row] = loss
         return found
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
-        """The greedy continuation of each prompt, up to the end of its first line, stripped.
+    def generate(
+        self, prompts: Sequence[str], *, max_new_tokens: int, stop: str = "\n"
+    ) -> list[str]:
+        """The greedy continuation of each prompt, up to `stop`, stripped.
 
         Prompts are padded on the left. Raises `InputError` for a prompt too long for the model.
         """
@@ -127,7 +130,7 @@ class LocalReader:
                 block[line, width - len(ids[row]) :] = ids[row]
                 mask[line, width - max(1, len(ids[row])) :] = 1
             for row, text in zip(some, self._continue(block, mask, max_new_tokens), strict=True):
-                answers[row] = (text.strip().splitlines() or [""])[0].strip()
+                answers[row] = beginning(text, stop)
         return answers
 
     @torch.inference_mode()

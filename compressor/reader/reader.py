@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.errors import InputError
-from compressor.evaluate.reader.config import ReaderSection
+from compressor.reader.config import ReaderSection
 
 if TYPE_CHECKING:
-    from compressor.evaluate.reader.local import LocalReader
+    from compressor.reader.local import LocalReader
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,9 +32,17 @@ class Reader(Protocol):
         """
         ...
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
-        """What the model finds likeliest, token by token, up to the end of the line."""
+    def generate(
+        self, prompts: Sequence[str], *, max_new_tokens: int, stop: str = "\n"
+    ) -> list[str]:
+        """What the model finds likeliest, token by token, up to `stop`: the end of the line."""
         ...
+
+
+def beginning(text: str, stop: str) -> str:
+    """What a model said before it wrote `stop`, stripped; blanks at the very start don't count."""
+    text = text.strip()
+    return ((text.splitlines() or [""])[0] if stop == "\n" else text.partition(stop)[0]).strip()
 
 
 def open_reader(section: ReaderSection) -> Reader:
@@ -48,7 +56,7 @@ def open_reader(section: ReaderSection) -> Reader:
             "give a directory, a hub id, a .gguf file, or reader.base_url and its model's name"
         )
     if section.base_url:
-        from compressor.evaluate.reader.endpoint import EndpointReader
+        from compressor.reader.endpoint import EndpointReader
 
         return EndpointReader(
             section.base_url,
@@ -66,6 +74,6 @@ def open_local(name: str, device: str, dtype: str, max_batch_tokens: int) -> "Lo
 
     Raises `InputError` where there is no such model.
     """
-    from compressor.evaluate.reader.local import LocalReader
+    from compressor.reader.local import LocalReader
 
     return LocalReader(name, device=device, dtype=dtype, max_batch_tokens=max_batch_tokens)

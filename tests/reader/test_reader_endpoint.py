@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from compressor.errors import InputError, JobError
-from compressor.evaluate.reader import endpoint
-from compressor.evaluate.reader.config import ReaderSection
-from compressor.evaluate.reader.endpoint import EndpointReader
-from compressor.evaluate.reader.local import LocalReader
-from compressor.evaluate.reader.reader import open_reader
-from tests.evaluate.causal import save_causal
-from tests.evaluate.completions_server import Served, serving
+from compressor.reader import endpoint
+from compressor.reader.config import ReaderSection
+from compressor.reader.endpoint import EndpointReader
+from compressor.reader.local import LocalReader
+from compressor.reader.reader import open_reader
+from tests.reader.causal import save_causal
+from tests.reader.completions_server import Served, serving
 
 PROMPTS = ["Who walked on the Moon?", "In 1969 two people walked on the Moon. When was it?", "Why?"]
 ANSWERS = [" two people", " in 1969", " because it sleeps"]

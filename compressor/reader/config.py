@@ -1,21 +1,10 @@
-"""The language models of an evaluation: which one judges and by what, and which one compresses."""
+"""The language model that judges: which one, and by what."""
 
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from compressor.schema import Section
-
-
-class PerplexitySection(Section):
-    model: str | None = Field(
-        default=None,
-        description="the local causal language model of the contenders selective_context and "
-        "llmlingua1; null = reader.model",
-    )
-    segment_tokens: int = Field(
-        default=100, ge=1, description="tokens that llmlingua1 judges at a time"
-    )
 
 
 class ReaderSection(Section):
