@@ -11,6 +11,7 @@ import numpy as np
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.rows import read_rows
+from compressor.reader.prompts import worked
 
 TrainedOn = Callable[[str | None, str], bool]
 """(id or None, text) -> whether a model was trained on it."""
@@ -27,7 +28,7 @@ class Problem:
     @property
     def worked(self) -> str:
         """The problem with its solution, as it stands in a prompt and in teacher data."""
-        return f"Question: {self.question}\nAnswer: {self.solution}"
+        return worked(self.question, self.solution)
 
 
 def load_problems(config: EvaluateConfig, trained_on: TrainedOn) -> list[Problem]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from compressor.engine.memory import keep_freed_memory
+from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.errors import InputError
 from compressor.models.checkpoint import choose_device, choose_dtype, load_tokenizer
 from compressor.models.resolve import resolve
@@ -57,6 +58,18 @@ def identify(path: Path) -> str:
     files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file())
     listing = "\n".join(f"{file.name}\0{file.stat().st_size}" for file in files)
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
+
+
+def load_counter_of(name: str, storage_options: dict[str, Any] | None = None) -> TokenCounter:
+    """What counts tokens as a model does, without its weights: also a .gguf file, `tiktoken:NAME`.
+
+    Raises `InputError` where there is no such tokenizer.
+    """
+    if not name.endswith(GGUF):
+        return load_counter(name, storage_options)
+    path = locate(name)
+    _require_gguf(path)
+    return FastTokenizer(_quietly("AutoTokenizer", path))
 
 
 def load_causal(path: Path, *, device: str, dtype: str) -> CausalModel:

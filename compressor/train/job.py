@@ -17,7 +17,7 @@ from compressor.train.optimiser import mean_weights
 from compressor.train.plot import plot_curves
 from compressor.train.prepare import prepare
 from compressor.train.runs import load, run_folder, train_runs
-from compressor.train.state import check_settings, finished_run
+from compressor.train.state import check_run, finished_run
 from compressor.train.task import Task
 from compressor.train.world import World
 
@@ -37,7 +37,7 @@ def run(config: TrainConfig, say: Say = print) -> dict[str, Any]:
     config = _with_windows_that_fit(config, model, say)
     runs = config.runs()
     for number, settings in enumerate(runs, start=1):
-        check_settings(settings, run_folder(work, number))
+        check_run(settings, run_folder(work, number))
     task, heldout = prepare(config, tokenizer, work, say)
     _train(config, task, work, say)
     finished = [finished_run(run_folder(work, number + 1)) for number in range(len(runs))]

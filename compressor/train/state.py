@@ -1,6 +1,5 @@
 """All that changes while training, and its way to a checkpoint and back."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,14 +8,13 @@ from typing import Any
 import torch
 
 from compressor.corpus.storage import Storage
-from compressor.errors import InputError, JobError
+from compressor.errors import JobError
 from compressor.train import checkpoint
 from compressor.train.config import TrainConfig
 from compressor.train.metrics import keep_lines
 from compressor.train.optimiser import Weights, copy_weights, make_optimiser
+from compressor.train.settings import check_settings, write_settings
 from compressor.train.world import World
-
-_SETTINGS = "settings.json"
 
 
 @dataclass
@@ -50,7 +48,7 @@ def start_run(
     Raises `InputError` when that was made with other settings, and `JobError` when not all workers
     find the same checkpoint.
     """
-    check_settings(config, folder)
+    check_run(config, folder)
     run = Run(model, make_optimiser(model, config.training))
     state = checkpoint.load(folder, say)
     if state is not None:
@@ -71,7 +69,7 @@ def start_run(
             "all nodes must see that folder: use S3 or a shared filesystem"
         )
     if world.rank == 0:
-        folder.put(_SETTINGS, json.dumps(_settings(config), indent=1).encode())
+        write_settings(_settings(config), folder)
         keep_lines(folder, run.step)
     return run
 
@@ -100,17 +98,9 @@ def finished_run(folder: Storage) -> Finished:
     return Finished(*(state[name] for name in Finished.__dataclass_fields__))
 
 
-def check_settings(config: TrainConfig, folder: Storage) -> None:
+def check_run(config: TrainConfig, folder: Storage) -> None:
     """Raise `InputError` when what is in `folder` was made with other settings."""
-    if _SETTINGS not in folder.names():
-        return
-    before = json.loads(folder.read(_SETTINGS))
-    for key, value in _settings(config).items():
-        if before.get(key) != value:
-            raise InputError(
-                f"output.work: the checkpoint in {folder.url} was made with "
-                f"{key}={before.get(key)}, not {value}; name another folder, or remove this one"
-            )
+    check_settings(_settings(config), folder)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from compressor.evaluate.problems import load_problems, load_shots
 from compressor.evaluate.tasks.meetings import Meetings
 from compressor.evaluate.tasks.reading import Reading
 from compressor.evaluate.tasks.recovery import reading_prompt
-from compressor.evaluate.tasks.worked import WorkedExamples, few_shot_prompt
+from compressor.evaluate.tasks.worked import WorkedExamples
 from compressor.reader.config import ReaderSection
 from compressor.reader.local import LocalReader
+from compressor.reader.prompts import few_shot_prompt
 from compressor.schema import load
 from tests.evaluate.meetings_data import MEETINGS, PROBLEMS
 from tests.evaluate.questions import write_lines

@@ -7,13 +7,8 @@ from compressor.evaluate.inputs import fingerprint
 from compressor.evaluate.problems import Problem
 from compressor.evaluate.tasks.recovery import RECOVERY, Recovery
 from compressor.evaluate.tasks.task import Scores
+from compressor.reader.prompts import SEPARATOR, few_shot_prompt
 from compressor.reader.reader import Reader
-
-
-def few_shot_prompt(shots: str, question: str) -> str:
-    """The worked examples, a blank line, the problem, and where its solution begins."""
-    asked = f"Question: {question}\nAnswer:"
-    return f"{shots}\n\n{asked}" if shots.strip() else asked
 
 
 class WorkedExamples:
@@ -57,4 +52,4 @@ class WorkedExamples:
 
     @staticmethod
     def _contexts(shots: Sequence[str], problems: int) -> list[str]:
-        return ["\n\n".join(shot for shot in shots if shot)] * problems
+        return [SEPARATOR.join(shot for shot in shots if shot)] * problems

@@ -1,0 +1,166 @@
+"""REINFORCE: steps, held-out evaluations, checkpoints, resumption.
+
+A run is a function of its settings, data and judge: what a step poses and draws follows from
+(seed, step). Interrupted anywhere and started again, it ends with the same weights, bit for bit.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from compressor.corpus.storage import Storage
+from compressor.errors import JobError
+from compressor.reinforce.actions import (
+    Rollouts,
+    divergence,
+    entropies,
+    log_probability,
+    sample,
+)
+from compressor.reinforce.config import ReinforceConfig
+from compressor.reinforce.curriculum import by_difficulty, draw, open_share
+from compressor.reinforce.environment import Environment, Posed, Scored
+from compressor.reinforce.judge import Judge
+from compressor.reinforce.policy import Logits, Policy
+from compressor.reinforce.state import Run, save_run, start_run
+from compressor.train.metrics import append_line
+
+Say = Callable[[str], None]
+Row = dict[str, Any]
+
+
+def reinforce(
+    policy: Policy,
+    environment: Environment,
+    judge: Judge,
+    config: ReinforceConfig,
+    *,
+    folder: Storage,
+    say: Say = lambda _: None,
+    stop_after: int | None = None,
+) -> Run:
+    """Train `policy` in place; the weights of the best evaluation are in the result's `best`.
+
+    `folder` gets checkpoints and `metrics.jsonl`; what is there already is gone on from.
+    `stop_after` interrupts after that many steps of this call. Raises `InputError` when the
+    folder's checkpoint was made with other settings, and `JobError` when a reward is no number.
+    """
+    settings = config.training
+    run = start_run(policy, config, folder, say)
+    order = by_difficulty(environment.questions)
+    if run.step:
+        say(f"going on after step {run.step} of {settings.steps}")
+    elif not run.best:
+        run.remember(_evaluate(run.policy, environment, judge))
+        append_line(folder, {"step": 0, "of": settings.steps, **run.best_metrics})
+    last = min(settings.steps, run.step + (stop_after or settings.steps))
+    began = time.perf_counter()
+    while run.step < last:
+        row = _step(run, environment, judge, config, order)
+        run.step += 1
+        if run.step % settings.evaluate_steps == 0 or run.step == settings.steps:
+            found = _evaluate(run.policy, environment, judge)
+            run.remember(found)
+            row |= found
+        now = time.perf_counter()
+        run.seconds, began = run.seconds + now - began, now
+        append_line(folder, {**row, "seconds": round(run.seconds, 1)})
+        if run.step % config.output.checkpoint_steps == 0 or run.step == settings.steps:
+            save_run(run, folder)
+        say("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
+    return run
+
+
+def advantages(rewards: np.ndarray[Any, np.dtype[np.float64]]) -> torch.Tensor:
+    """What each sample's reward is above the mean of all samples of its question, float32 [n]."""
+    return torch.from_numpy((rewards - rewards.mean()).astype(np.float32))
+
+
+def surrogate(logits: Logits, rollouts: Rollouts, gains: torch.Tensor) -> torch.Tensor:
+    """A scalar whose gradient is REINFORCE's estimate of the gradient of -E[reward]."""
+    return -(gains * log_probability(logits, rollouts)).mean()
+
+
+def _step(
+    run: Run, environment: Environment, judge: Judge, config: ReinforceConfig, order: Any
+) -> Row:
+    """One update by some questions with some samples each; what it measured."""
+    settings, episode = config.training, config.episode
+    generator = np.random.default_rng([settings.seed, run.step])
+    share = open_share(run.step, settings.steps, config.curriculum)
+    asked = draw(order, share, settings.questions, generator)
+    posed = [environment.pose(number) for number in asked]
+    logits = [run.policy(one.candidates.seen) for one in posed]
+    rollouts = [
+        sample(
+            one.candidates,
+            own,
+            budget=episode.budget,
+            repeats=episode.repeats,
+            stages=config.policy.stages,
+            generator=generator,
+        )
+        for one, own in zip(posed, logits, strict=True)
+    ]
+    scored = environment.score(posed, rollouts, judge)
+    loss = torch.zeros(())
+    for own, drawn, found in zip(logits, rollouts, scored, strict=True):
+        loss = loss + surrogate(own, drawn, advantages(found.reward)) / len(posed)
+        loss = loss - settings.entropy * sum(entropies(own, drawn)) / len(posed)
+    if not math.isfinite(loss.item()):
+        raise JobError(f"the loss is {loss.item()} at step {run.step}: the judge gave no number")
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(run.policy.parameters(), settings.max_gradient_norm)
+    run.update(settings)
+    row = {"step": run.step + 1, "of": settings.steps}
+    figures = _figures(run, posed, logits, rollouts, scored)
+    levels = [environment.questions[number].difficulty for number in asked]
+    return {**row, **figures, "gradient_norm": float(norm), "difficulty": float(np.mean(levels))}
+
+
+def _figures(
+    run: Run,
+    posed: Sequence[Posed],
+    logits: Sequence[Logits],
+    rollouts: Sequence[Rollouts],
+    scored: Sequence[Scored],
+) -> dict[str, float]:
+    """Means over all samples of a step; KL and entropies of a decision, in nats."""
+    rows = []
+    for one, own, drawn, found in zip(posed, logits, rollouts, scored, strict=True):
+        with torch.no_grad():
+            shot_entropy, word_entropy = entropies(own, drawn)
+            start = run.start(one.candidates.seen)
+        shot_kl, word_kl = divergence(own.detached(), start, drawn)
+        kept = drawn.kept[:, one.candidates.words.row]
+        rows.append(
+            {
+                "reward": found.reward.mean(),
+                "spread": found.reward.std(),
+                "loss": found.verdict.loss.mean(),
+                "right": found.verdict.right.mean(),
+                "budget_factor": found.factor.mean(),
+                "tokens": drawn.tokens.mean(),
+                "shots": drawn.kept.sum(1).mean(),
+                "words_kept": (drawn.words & kept).sum() / max(1, kept.sum()),
+                "shot_entropy": float(shot_entropy),
+                "word_entropy": float(word_entropy),
+                "shot_kl": shot_kl,
+                "word_kl": word_kl,
+            }
+        )
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+
+
+def _evaluate(policy: Policy, environment: Environment, judge: Judge) -> dict[str, float]:
+    """Held-out figures of the policy as it would be used: deterministic, within the budget."""
+    found = environment.heldout_figures(policy, judge)
+    return {f"heldout_{key}": value for key, value in found.items()}
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

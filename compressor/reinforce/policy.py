@@ -1,0 +1,126 @@
+"""The policy: which shots to keep, and which of their words.
+
+In: hidden states of a frozen encoder with their mask, and a few plain features (`Seen`). Out: the
+logits of keeping each shot and each word. Both heads are those of the paper: LayerNorm, Linear to
+512, LayerNorm, GELU, Linear to 2; of a shot the masked mean of its positions is read, of a word its
+own positions, whose logits are averaged. Beside each head stands a linear layer over the features:
+what no encoder knows (how near a shot is to the question that is asked, whether a word is part of a
+question or of a solution) takes effect within a few updates.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from compressor.reinforce.encoder import Encoded
+from compressor.reinforce.words import Words
+
+HIDDEN = 512
+SHOT_FEATURES = 2
+"""Nearness to the question among the candidates (standardised), relative length."""
+WORD_FEATURES = 3
+"""In the question; the compressor's logit of keeping it, in the question and in the solution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the policy sees of k candidates with w words.
+
+    encoded: hidden states [k, N, D] and mask [k, N]; at: int64 [t], which places of [k x N] hold
+    the positions of words, and of_word: int64 [t], the word of each; shots: float32 [k, 2] and
+    words: float32 [w, 3], the features.
+    """
+
+    encoded: Encoded
+    at: torch.Tensor
+    of_word: torch.Tensor
+    shots: torch.Tensor
+    words: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """Of keeping: shots float32 [k], words float32 [w]."""
+
+    shots: torch.Tensor
+    words: torch.Tensor
+
+    def detached(self) -> "Logits":
+        return Logits(self.shots.detach(), self.words.detach())
+
+
+class Head(nn.Sequential):
+    """Two logits, drop and keep, of each vector [..., D]."""
+
+    def __init__(self, width: int, keep_bias: float) -> None:
+        last = nn.Linear(HIDDEN, 2)
+        nn.init.zeros_(last.weight)  # so every shot and word starts at the same probability
+        last.bias.data = torch.tensor([0.0, keep_bias])
+        super().__init__(
+            nn.LayerNorm(width),
+            nn.Linear(width, HIDDEN),
+            nn.LayerNorm(HIDDEN),
+            nn.GELU(),
+            last,
+        )
+
+    def keep(self, vectors: torch.Tensor) -> torch.Tensor:
+        """The log-odds of keeping, [...]."""
+        logits = self(vectors)
+        return logits[..., 1] - logits[..., 0]
+
+
+class Policy(nn.Module):
+    """Both stages; see the module."""
+
+    def __init__(
+        self, width: int, *, keep_bias: float = 2.0, nearness_weight: float = 1.0, seed: int = 0
+    ) -> None:
+        """width: D of the encoder. nearness_weight: of the first shot feature at the start, so that
+        the first policy prefers what retrieval does.
+        """
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.shot_head = Head(width, keep_bias)
+            self.word_head = Head(width, keep_bias)
+        self.shot_features = nn.Linear(SHOT_FEATURES, 1, bias=False)
+        self.word_features = nn.Linear(WORD_FEATURES, 1, bias=False)
+        nn.init.zeros_(self.word_features.weight)
+        self.shot_features.weight.data = torch.tensor([[nearness_weight, 0.0]])
+
+    def forward(self, seen: Seen) -> Logits:
+        hidden, mask = seen.encoded.hidden, seen.encoded.mask
+        shots = self.shot_head.keep(masked_mean(hidden, mask))
+        places = self.word_head.keep(hidden.flatten(0, 1)[seen.at])
+        words = len(seen.words)
+        count = torch.bincount(seen.of_word, minlength=words).clamp(min=1)
+        means = torch.zeros(words, dtype=places.dtype).index_add(0, seen.of_word, places) / count
+        return Logits(
+            shots + self.shot_features(seen.shots)[:, 0],
+            means + self.word_features(seen.words)[:, 0],
+        )
+
+    def groups(self) -> Iterator[tuple[str, list[nn.Parameter]]]:
+        """("heads", ...) and ("features", ...), which learn at rates of their own."""
+        for name, modules in (
+            ("heads", (self.shot_head, self.word_head)),
+            ("features", (self.shot_features, self.word_features)),
+        ):
+            yield name, [parameter for module in modules for parameter in module.parameters()]
+
+
+def masked_mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mean over real positions, [k, D]; zeros where there are none."""
+    weight = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def positions_of(words: Words, encoded: Encoded) -> tuple[torch.Tensor, torch.Tensor]:
+    """`at` and `of_word` of `Seen`: the places of [k x N] with a word, and which word that is."""
+    places = np.flatnonzero(encoded.mask.numpy().ravel())
+    some = words.of_position >= 0
+    return torch.from_numpy(places[some]), torch.from_numpy(words.of_position[some])

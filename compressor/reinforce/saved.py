@@ -1,0 +1,71 @@
+"""A finished policy as a directory: its weights, and all that decides what it makes of shots.
+
+`policy.safetensors` and `policy.json`; the encoder, the compressor and the judge's tokenizer are
+named there, not copied, with the digest of the encoder that it learnt from.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import safetensors.torch
+
+from compressor.corpus.storage import Storage
+from compressor.errors import InputError
+from compressor.reinforce.policy import Policy
+from compressor.train.optimiser import Weights
+
+WEIGHTS, SETTINGS = "policy.safetensors", "policy.json"
+
+
+@dataclass(frozen=True)
+class Description:
+    """encoder, compressor, tokenizer: names; digest: of the encoder; width: its D; threshold: words
+    are kept from this probability on; metrics: held-out figures.
+    """
+
+    encoder: str
+    digest: str
+    compressor: str | None
+    tokenizer: str
+    width: int
+    stages: list[str]
+    threshold: float
+    metrics: dict[str, float]
+
+
+def save_policy(weights: Weights, about: Description, folder: Storage) -> None:
+    """Write both files, the description last: it says that the policy is there."""
+    plain = {name: value.contiguous() for name, value in weights.items()}
+    with folder.explained():
+        folder.put(WEIGHTS, safetensors.torch.save(plain))
+        folder.put(SETTINGS, json.dumps(asdict(about), indent=2).encode() + b"\n")
+        folder.clear_scratch()
+
+
+def load_policy(
+    path: str, storage_options: dict[str, Any] | None = None, *, key: str
+) -> tuple[Policy, Description]:
+    """Read it; raises `InputError` that names `key` where there is none."""
+    folder = Storage.at(path, storage_options, key=key)
+    try:
+        about = Description(**json.loads(folder.read(SETTINGS)))
+        policy = Policy(about.width)
+        policy.load_state_dict(safetensors.torch.load(folder.read(WEIGHTS)))
+    except Exception as error:  # storage, JSON and safetensors each raise their own kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{key}: {path}: no policy there ({type(error).__name__}: {reason}); "
+            "give the output.path of the job reinforce"
+        ) from None
+    return policy.eval().requires_grad_(False), about
+
+
+def policy_digest(path: str, storage_options: dict[str, Any] | None = None, *, key: str) -> str:
+    """SHA-256 of both files. Raises `InputError` where they can't be read."""
+    import hashlib
+
+    folder = Storage.at(path, storage_options, key=key)
+    with folder.explained():
+        parts = [folder.read(SETTINGS), folder.read(WEIGHTS)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -1,0 +1,97 @@
+"""All that changes while a policy learns, and its way to a checkpoint and back."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from compressor.corpus.storage import Storage
+from compressor.reinforce.config import ReinforceConfig, TrainingSection
+from compressor.reinforce.policy import Policy
+from compressor.train import checkpoint
+from compressor.train.metrics import keep_lines
+from compressor.train.optimiser import Weights, copy_weights
+from compressor.train.settings import check_settings, write_settings
+
+_PLAIN = ("step", "seconds", "best", "best_metrics")
+
+
+@dataclass
+class Run:
+    """A run after `step` steps; start: the policy that it began with."""
+
+    policy: Policy
+    start: Policy
+    optimiser: torch.optim.Adam
+    step: int = 0
+    seconds: float = 0.0  # of training, interruptions left out
+    best: Weights = field(default_factory=dict)
+    best_metrics: dict[str, float] = field(default_factory=dict)
+
+    def remember(self, metrics: dict[str, float]) -> None:
+        """Keep the weights if their held-out reward is the highest yet."""
+        if metrics["heldout_reward"] > self.best_metrics.get("heldout_reward", -math.inf):
+            self.best, self.best_metrics = copy_weights(self.policy), metrics
+
+    def update(self, settings: TrainingSection) -> None:
+        """Apply the gradients; the rates fall in a line to a tenth."""
+        left = 1 - 0.9 * self.step / settings.steps
+        for group in self.optimiser.param_groups:
+            group["lr"] = left * group["peak"]
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+
+def start_run(
+    policy: Policy, config: ReinforceConfig, folder: Storage, say: Callable[[str], None]
+) -> Run:
+    """A new run, or the one whose checkpoint is in `folder`.
+
+    Raises `InputError` when that was made with other settings.
+    """
+    settings = _settings(config)
+    check_settings(settings, folder)
+    rates = {
+        "heads": config.training.learning_rate,
+        "features": config.training.feature_learning_rate,
+    }
+    optimiser = torch.optim.Adam(
+        [{"params": some, "lr": rates[name], "peak": rates[name]} for name, some in policy.groups()]
+    )
+    run = Run(policy, copy.deepcopy(policy).requires_grad_(False), optimiser)
+    state = checkpoint.load(folder, say)
+    if state is not None:
+        policy.load_state_dict(state["policy"])
+        optimiser.load_state_dict(state["optimiser"])
+        for name in _PLAIN:
+            setattr(run, name, state[name])
+    write_settings(settings, folder)
+    keep_lines(folder, run.step if state is not None else -1)
+    return run
+
+
+def save_run(run: Run, folder: Storage) -> None:
+    """Write the checkpoint after the run's last step."""
+    state = {name: getattr(run, name) for name in _PLAIN}
+    state |= {"policy": run.policy.state_dict(), "optimiser": run.optimiser.state_dict()}
+    checkpoint.save(folder, run.step, state)
+
+
+def _settings(config: ReinforceConfig) -> dict[str, Any]:
+    """What the weights depend on; where they are written and who judges may change."""
+    dumped = config.model_dump(
+        mode="json",
+        exclude={
+            "task": True,
+            "output": True,
+            "cluster": True,
+            "data": {"storage_options"},
+            "policy": {"device"},
+            "reader": {"device", "api_key_env", "concurrency"},
+            "training": {"threads", "thresholds"},
+        },
+    )
+    return {f"{part}.{key}": value for part, keys in dumped.items() for key, value in keys.items()}

@@ -1,0 +1,24 @@
+"""Learn what to prune from a language model's judgement: `python -m jobs.reinforce`."""
+
+import sys
+from functools import partial
+
+import click
+
+from compressor.cli import job
+from compressor.reinforce.config import ReinforceConfig
+
+
+@job(
+    ReinforceConfig,
+    name="reinforce",
+    summary="Train a pruner of worked examples by reinforcement, a language model as the judge.",
+)
+def main(config: ReinforceConfig) -> None:
+    from compressor.reinforce.job import run
+
+    run(config, say=partial(click.echo, file=sys.stdout))  # Ray has stdout redirected
+
+
+if __name__ == "__main__":
+    main()
