@@ -62,7 +62,7 @@ def write_summary(
         **report.more,
         "version": __version__,
     }
-    task.target.put(SHARDS, encode(_shard_table(results)))
+    task.target.put(SHARDS, encode(shard_table(results)))
     task.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
     return summary
 
@@ -117,7 +117,8 @@ def speed(results: Sequence[ShardResult], wall_seconds: float) -> dict[str, Any]
     }
 
 
-def _shard_table(results: Sequence[ShardResult]) -> pa.Table:
+def shard_table(results: Sequence[ShardResult]) -> pa.Table:
+    """What is known of each shard, with the parts of the input that it was made from."""
     rows = [_shard_row(result) for result in results]
     return pa.Table.from_pylist(rows, schema=_SHARD_SCHEMA)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.floating]
 
+TYPICAL_TOKENS = 128
+"""Of a shot. The length feature is relative to it, not to the neighbours, which vary."""
 _LEAST = 1e-3
 """Probabilities nearer to 0 or 1 count as this near: their logits would drown all else."""
 
@@ -54,7 +56,7 @@ class Observer:
         encoded = self.encoder.encode(words.batch)
         at, of_word = positions_of(words, encoded)
         near = np.zeros(len(shots)) if nearness is None else standardised(nearness)
-        length = words.whole / max(1.0, float(words.whole.mean())) - 1
+        length = words.whole / TYPICAL_TOKENS - 1
         logits = self._compressor_logits(words, [shot.text for shot in shots])
         inside = words.in_question.astype(np.float64)
         seen = Seen(

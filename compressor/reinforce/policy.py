@@ -20,7 +20,7 @@ from compressor.reinforce.words import Words
 
 HIDDEN = 512
 SHOT_FEATURES = 2
-"""Nearness to the question among the candidates (standardised), relative length."""
+"""Nearness to the question among the candidates (standardised); length."""
 WORD_FEATURES = 3
 """In the question; the compressor's logit of keeping it, in the question and in the solution."""
 

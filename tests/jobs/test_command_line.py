@@ -13,6 +13,8 @@ from compressor.config import CompressConfig
 from compressor.distill.config import DistillConfig
 from compressor.errors import InputError, JobError
 from compressor.evaluate.config import EvaluateConfig
+from compressor.prune.config import PruneConfig
+from compressor.reinforce.config import ReinforceConfig
 from compressor.report.records import InspectConfig
 from compressor.schema import Section, describe
 from compressor.train.config import TrainConfig
@@ -25,7 +27,9 @@ SCHEMAS: dict[str, type[Section]] = {
     "distill": DistillConfig,
     "evaluate": EvaluateConfig,
     "inspect": InspectConfig,
+    "prune_shots": PruneConfig,
     "refresh": CompressConfig,
+    "reinforce": ReinforceConfig,
     "train": TrainConfig,
     "verify": VerifyConfig,
 }

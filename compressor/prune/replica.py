@@ -1,0 +1,102 @@
+"""The actor of the pipeline: a policy, loaded once, that prunes shard after shard."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from compressor.errors import JobError
+from compressor.pipeline.failure import CRASHED
+from compressor.pipeline.payload import pack, unpack
+from compressor.pipeline.progress import begin_shard
+from compressor.pipeline.statistics import Statistics
+from compressor.prune.config import PruneConfig
+from compressor.prune.pruner import Pruner
+from compressor.prune.rows import prompts_for, scored_shots
+from compressor.reinforce.retrieve import Pool
+
+MOST_ATTEMPTS = 3  # of a shard whose replica died each time
+
+
+def load(config: PruneConfig, threads: int) -> Pruner:
+    """The pruner in this process. Raises `InputError` for a policy that can't be used."""
+    os.environ["RAYON_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    return Pruner(
+        config.policy.path,
+        storage_options=config.policy.storage_options,
+        encoder=config.policy.encoder,
+        tokenizer=config.prompt.tokenizer,
+        device=config.policy.device,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with each table; pool: a reference to the shots, None where rows are shots."""
+
+    config: PruneConfig
+    threads: int
+    pool: Any
+
+    def do(self, table: pa.Table, pruner: Pruner, pool: Pool | None) -> tuple[pa.Table, Statistics]:
+        config = self.config
+        if pool is None:
+            return scored_shots(
+                table,
+                pruner,
+                question_column=config.pool.question_column,
+                solution_column=config.pool.solution_column,
+            )
+        return prompts_for(
+            table,
+            pruner,
+            pool,
+            column=config.questions.question_column,
+            budget=config.prompt.budget,
+            candidates=config.prompt.candidates,
+            apart=config.prompt.leave_out_itself,
+        )
+
+
+class Replica:
+    """What Ray Data calls with a block of shards."""
+
+    def __init__(self, work: Work, tally: Any) -> None:
+        import ray
+
+        self._work, self._tally = work, tally
+        self._pruner = load(work.config, work.threads)
+        self._pool: Pool | None = None if work.pool is None else ray.get(work.pool[0])
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        return pa.concat_tables(self._prune(about, table) for about, table in unpack(block))
+
+    def _prune(self, about: dict[str, Any], table: pa.Table) -> pa.Table:
+        if begin_shard(self._tally, about["index"]) >= MOST_ATTEMPTS:
+            raise JobError(CRASHED)
+        started = time.time()
+        result, statistics = self._work.do(table, self._pruner, self._pool)
+        about["statistics"] = statistics.record()
+        about["measured"] = {
+            "seconds": time.time() - started,
+            "finished": time.time(),
+            "device": self._work.config.policy.device,
+            "dtype": "float32",
+        }
+        return pack(about, result)
+
+
+class Embedder:
+    """Embeds the questions of a pool, part by part."""
+
+    def __init__(self, config: PruneConfig, threads: int) -> None:
+        self._pruner = load(config, threads)
+
+    def embed(self, questions: list[str]) -> Any:
+        """float32 [n, D]."""
+        return self._pruner.encoder.embed(questions)
