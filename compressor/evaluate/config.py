@@ -1,7 +1,7 @@
 """The configuration of the job `evaluate`: every key, its default, check and help."""
 
 import re
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,9 @@ from compressor.evaluate.tasks.registry import TASKS
 from compressor.reader.config import ReaderSection
 from compressor.schema import Section, require
 
+Filler = Literal["pruned", "random", "retrieval", "compressed", "truncated"]
+SHOTS = "shots"
+"""The task that has budgets and contenders of its own."""
 _LABEL = re.compile(r"[\w.@+-]+")
 
 
@@ -74,8 +77,12 @@ class EvaluateSection(Section):
     @classmethod
     def _known_tasks(cls, value: list[str]) -> list[str]:
         for name in value:
-            if name not in TASKS:
-                raise ValueError(f"{name!r} is none; there are {', '.join(TASKS)}")
+            if name not in {*TASKS, SHOTS}:
+                raise ValueError(f"{name!r} is none; there are {', '.join([*TASKS, SHOTS])}")
+        if SHOTS in value and len(value) > 1:
+            raise ValueError(
+                f"{SHOTS} has budgets and contenders of its own; give it a run of its own"
+            )
         return _without_repeats(value, value)
 
     @field_validator("rates")
@@ -162,6 +169,38 @@ class MathSection(Section):
     )
 
 
+class ShotsSection(Section):
+    path: str = Field(
+        default="", description="problems that are posed: question, solution or answer (JSONL ...)"
+    )
+    pool: list[str] = Field(
+        default=[], description="worked examples to fill prompts with, files of the same form"
+    )
+    policy: str = Field(default="", description="what the job reinforce wrote to its output.path")
+    encoder: str | None = Field(
+        default=None, description="where the policy's encoder is now; null = where it was"
+    )
+    tokenizer: str | None = Field(
+        default=None, description="what counts budgets: null = as while the policy learnt"
+    )
+    budgets: list[Annotated[int, Field(ge=8)]] = Field(
+        default=[1024, 2048], min_length=1, description="tokens of the examples of a prompt"
+    )
+    candidates: int = Field(
+        default=64, ge=1, description="the nearest examples, among which contenders choose"
+    )
+    contenders: list[Filler] = Field(
+        default=list(get_args(Filler)),
+        min_length=1,
+        description="the first one is what the others are tested against",
+    )
+
+    @field_validator("budgets", "contenders")
+    @classmethod
+    def _distinct(cls, value: list[Any]) -> list[Any]:
+        return _without_repeats(value, value)
+
+
 class PerplexitySection(Section):
     model: str | None = Field(
         default=None,
@@ -192,6 +231,7 @@ class EvaluateConfig(Section):
     reader: ReaderSection = ReaderSection()
     meetings: MeetingsSection = MeetingsSection()
     math: MathSection = MathSection()
+    shots: ShotsSection = ShotsSection()
     perplexity: PerplexitySection = PerplexitySection()
     model: ModelSection = ModelSection()
     output: OutputSection = OutputSection()

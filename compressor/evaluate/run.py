@@ -14,7 +14,7 @@ from compressor.engine.memory import keep_freed_memory
 from compressor.errors import InputError
 from compressor.evaluate.budget import Budget
 from compressor.evaluate.cells import Cell, Cells, Original
-from compressor.evaluate.config import EvaluateConfig
+from compressor.evaluate.config import SHOTS, EvaluateConfig
 from compressor.evaluate.contenders.contender import Contender, UnavailableError
 from compressor.evaluate.contenders.registry import load_contender
 from compressor.evaluate.inputs import Inputs
@@ -49,6 +49,10 @@ def run(config: EvaluateConfig, say: Say = print) -> Outcome:
     """
     keep_freed_memory()
     _quiet()
+    if config.evaluate.tasks == [SHOTS]:
+        from compressor.evaluate.fewshot.run import run_shots
+
+        return Outcome(*run_shots(config, say))
     output = Storage.at(config.output.path, config.output.storage_options, key="output.path")
     budget = Budget.load(config.evaluate.tokenizer, config.data.storage_options)
     cells = Cells(output, budget)

@@ -1,0 +1,193 @@
+"""The whole job with tiny models: its files, killed and resumed, with replicas, and refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from compressor.corpus.storage import Storage
+from compressor.errors import InputError
+from compressor.reinforce.config import ReinforceConfig
+from compressor.reinforce.job import run
+from compressor.reinforce.saved import load_policy
+from compressor.schema import load
+from compressor.train import checkpoint
+from tests.reinforce.conftest import make_shots, write_shots
+
+ROOT = Path(__file__).parents[2]
+FIGURES = {
+    *("reward", "loss", "right", "budget_factor", "tokens", "shots", "words_kept"),
+    *("shot_entropy", "word_entropy", "shot_kl", "word_kl", "gradient_norm", "difficulty"),
+}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shots(tmp_path_factory.mktemp("pool") / "pool.jsonl", make_shots(40))
+
+
+@pytest.fixture(scope="module")
+def common(pool: Path, tiny_model: Path, judge_folder: Path) -> list[str]:
+    return [
+        f"data.pool=[{pool}]",
+        "data.heldout=3",
+        f"policy.encoder={tiny_model}",
+        f"policy.compressor={tiny_model}",
+        "policy.device=cpu",
+        f"reader.model={judge_folder}",
+        "reader.device=cpu",
+        "reader.dtype=float32",
+        "episode.budget=150",
+        "episode.candidates=5",
+        "episode.repeats=3",
+        "training.questions=2",
+        "training.steps=8",
+        "training.evaluate_steps=4",
+        "training.threads=1",
+        "output.checkpoint_steps=2",
+    ]
+
+
+def settings(common: list[str], folder: Path, *more: str) -> list[str]:
+    return [*common, f"output.path={folder}/policy", f"output.work={folder}/work", *more]
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "work" / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def config_of(overrides: list[str]) -> ReinforceConfig:
+    return load(ReinforceConfig, None, overrides)
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "policy" / "policy.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(common: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    said: list[str] = []
+    result = run(config_of(settings(common, folder)), said.append)
+    assert result["threshold"] in {0.3, 0.5, 0.7}
+    assert any("problems posed, 3 held out" in line for line in said)
+    return folder
+
+
+def test_it_leaves_metrics_a_plot_and_a_policy(whole: Path, tiny_model: Path) -> None:
+    found = rows(whole)
+    assert [row["step"] for row in found] == list(range(9))
+    assert set(found[1]) > FIGURES
+    assert {"heldout_reward", "heldout_loss", "heldout_tokens"} <= set(found[8])
+    assert all(row["heldout_tokens"] <= 150 for row in found if "heldout_tokens" in row)
+    assert found[1]["word_kl"] == pytest.approx(0, abs=1e-6)
+    assert found[8]["word_kl"] > 0
+    # The pool is posed from easy to hard.
+    assert np.mean([row["difficulty"] for row in found[1:4]]) < np.mean(
+        [row["difficulty"] for row in found[6:]]
+    )
+    assert (whole / "work" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    policy, about = load_policy(str(whole / "policy"), key="policy.path")
+    assert about.encoder == str(tiny_model)
+    assert set(about.metrics) >= {"reward", "loss"}
+    start = [torch.zeros(3), policy.word_features.weight[0]]
+    assert not torch.equal(*start)
+
+
+def test_killed_and_started_again_it_gives_the_same_bits(
+    whole: Path, common: list[str], tmp_path: Path
+) -> None:
+    overrides = settings(common, tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.reinforce", *overrides], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    while len(rows(tmp_path)) < 6:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    said: list[str] = []
+    run(config_of(overrides), said.append)
+    assert [line for line in said if "going on after step" in line]
+    states = [
+        checkpoint.load(Storage.at(str(folder / "work"), key="output.work"))
+        for folder in (whole, tmp_path)
+    ]
+    assert states[0] is not None
+    assert states[1] is not None
+    for part in ("policy", "best"):
+        for name, value in states[0][part].items():
+            assert value.equal(states[1][part][name]), (part, name)
+    assert weights(whole) == weights(tmp_path)
+    plain = [
+        [{key: value for key, value in row.items() if key != "seconds"} for row in rows(folder)]
+        for folder in (whole, tmp_path)
+    ]
+    assert plain[0] == plain[1]
+
+
+def test_replicas_judge_as_one_process_does(
+    whole: Path, common: list[str], tmp_path: Path, ray_session: None
+) -> None:
+    more = ["cluster.replicas=2", "cluster.cpus_per_replica=1"]
+    run(config_of(settings(common, tmp_path, *more)), lambda _: None)
+    for one, other in zip(rows(whole), rows(tmp_path), strict=True):
+        assert one.get("reward", 0) == pytest.approx(other.get("reward", 0), abs=1e-4)
+    assert len(weights(tmp_path)) == len(weights(whole))
+
+
+def test_its_own_answers_count_where_they_are_asked_for(
+    whole: Path, common: list[str], tmp_path: Path
+) -> None:
+    more = ["reader.generate=true", "reader.max_new_tokens=4", "training.steps=2"]
+    run(config_of(settings(common, tmp_path, *more, "policy.stages=[shots]")), lambda _: None)
+    found = rows(tmp_path)
+    assert [row["step"] for row in found] == [0, 1, 2]
+    assert found[1]["words_kept"] == 1
+    assert found[1]["word_entropy"] == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.pool=[]", r"data\.pool: is required"),
+        ("data.pool=[missing.jsonl]", r"data\.pool: .*missing\.jsonl: no such file"),
+        ("data.heldout=40", r"data\.heldout: 40 of 40 problems"),
+        ("policy.encoder=./missing", r"missing: no such directory"),
+        ("reader.model=./missing.gguf", r"missing\.gguf: no such file"),
+        ("reader.likelihood=false", r"reader\.likelihood"),
+        ("reader.base_url=http://localhost:1/v1", r"reward\.tokenizer: is required"),
+        ("training.thresholds=[1.0]", r"training\.thresholds"),
+        ("episode.repeats=1", r"episode\.repeats"),
+        ("task=words", r"task: "),
+    ],
+)
+def test_bad_input_is_said_in_one_line(
+    override: str, message: str, common: list[str], tmp_path: Path
+) -> None:
+    more = ["reader.generate=true"] if override == "reader.likelihood=false" else []
+    with pytest.raises(InputError, match=message) as caught:
+        run(config_of(settings(common, tmp_path, override, *more)), lambda _: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_settings_don_t_go_on_from_a_checkpoint(whole: Path, common: list[str]) -> None:
+    with pytest.raises(InputError, match=r"made with episode\.budget=150, not 99"):
+        run(config_of(settings(common, whole, "episode.budget=99")), lambda _: None)
+
+
+def test_problems_of_an_evaluation_are_not_learnt_from(
+    common: list[str], pool: Path, tmp_path: Path
+) -> None:
+    kept = write_shots(tmp_path / "test.jsonl", make_shots(40))
+    with pytest.raises(InputError, match=r"data\.pool: data\.exclude leaves nothing of it"):
+        run(config_of(settings(common, tmp_path, f"data.exclude=[{kept}]")), lambda _: None)
