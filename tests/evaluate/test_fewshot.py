@@ -44,7 +44,7 @@ def test_the_names_are_those_of_the_configuration() -> None:
     assert list(FILLERS) == list(get_args(Filler))
 
 
-@pytest.mark.parametrize("budget", [60, 200])
+@pytest.mark.parametrize("budget", [110, 200])
 def test_all_fill_their_budget_and_none_exceeds_it(fillers: Fillers, budget: int) -> None:
     counter = fillers._counter
     prompts = {
@@ -78,7 +78,7 @@ def overrides(tmp_path: Path, policy: Path, reader: Path, model: Path) -> list[s
         f"shots.path={posed}",
         f"shots.pool=[{pool}]",
         f"shots.policy={policy}",
-        "shots.budgets=[60, 200]",
+        "shots.budgets=[110, 200]",
         "shots.candidates=10",
         f"model.name={model}",
         "model.device=cpu",
@@ -101,10 +101,12 @@ def test_one_command_evaluates_all(
     assert [metric["name"] for metric in task["metrics"]] == ["NLL", "exact match", "examples"]
     nll = task["metrics"][0]
     assert {(row["contender"], row["rate"]) for row in nll["rows"]} == {
-        (name, budget) for name in FILLERS for budget in (60, 200)
+        (name, budget) for name in FILLERS for budget in (110, 200)
     }
     assert all("p" in row for row in nll["rows"] if row["contender"] != "pruned")
-    assert all(0.5 < row["achieved"] <= 1 for row in nll["rows"])
+    assert all(0.3 < row["achieved"] <= 1 for row in nll["rows"]), [
+        (row["contender"], row["rate"], row["achieved"]) for row in nll["rows"]
+    ]
     page = (tmp_path / "out" / "results.md").read_text()
     assert "| 200 | truncated |" in page
     json.loads((tmp_path / "out" / "results.json").read_text())
@@ -119,7 +121,7 @@ def test_one_command_evaluates_all(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("shots.policy=", r"shots\.policy: is required"),
+        ("shots.policy=''", r"shots\.policy: is required"),
         ("shots.pool=[]", r"shots\.pool: is required"),
         ("shots.path=missing.jsonl", r"shots\.path: .*missing\.jsonl"),
         ("evaluate.tasks=[shots, facts]", r"shots has budgets .*run of its own"),
