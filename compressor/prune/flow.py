@@ -101,8 +101,8 @@ def _embedded(task: Task, shots: Sequence[Shot], allocation: Allocation) -> Pool
         for _ in range(min(allocation.least, len(parts)))
     ]
     try:
-        pool = ActorPool(actors)  # type: ignore[no-untyped-call]
-        found = list(pool.map(lambda one, part: one.embed.remote(part), parts))  # type: ignore[no-untyped-call]
+        pool: Any = ActorPool(actors)
+        found = list(pool.map(lambda one, part: one.embed.remote(part), parts))
     finally:
         for one in actors:
             ray.kill(one)

@@ -47,9 +47,9 @@ def prompts_for(
 ) -> tuple[pa.Table, Statistics]:
     """Append `QUESTION_FIELDS` to a table of questions."""
 
-    def make(question: str) -> Row:
+    def make(asked: str) -> Row:
         pruned, _ = pruner.for_question(
-            question, pool, budget=budget, candidates=candidates, apart=apart
+            asked.strip(), pool, budget=budget, candidates=candidates, apart=apart
         )
         return {
             "pruned_shots": pruned.text,
@@ -58,7 +58,7 @@ def prompts_for(
             "compressed_tokens": pruned.tokens,
         }
 
-    rows = [_guarded(lambda q=q: make(q.strip()), q) for q in texts_of(table.column(column))]
+    rows = [_guarded(make, question) for question in texts_of(table.column(column))]
     return _append(table, rows, QUESTION_FIELDS)
 
 
@@ -78,10 +78,7 @@ def scored_shots(
             "compressed_tokens": found.tokens,
         }
 
-    rows = [
-        _guarded(lambda q=q, s=s: make(q, s), q, s)
-        for q, s in zip(questions, solutions, strict=True)
-    ]
+    rows = [_guarded(make, *pair) for pair in zip(questions, solutions, strict=True)]
     return _append(table, rows, SHOT_FIELDS)
 
 
@@ -100,14 +97,14 @@ def shots_of(table: pa.Table, question_column: str, solution_column: str) -> lis
     ]
 
 
-def _guarded(make: Callable[[], Row], *texts: str | UnicodeDecodeError | None) -> Row:
+def _guarded(make: Callable[..., Row], *texts: str | UnicodeDecodeError | None) -> Row:
     for text in texts:
         if isinstance(text, UnicodeDecodeError):
             return {STATUS: FAILED, ERROR: f"not UTF-8: {text}"[:MESSAGE_LENGTH]}
         if text is None or not text.strip():
             return {STATUS: EMPTY}
     try:
-        return {**make(), STATUS: OK}
+        return {**make(*texts), STATUS: OK}
     except Exception as error:  # whatever one row raises is that row's affair
         return {STATUS: FAILED, ERROR: f"{type(error).__name__}: {error}"[:MESSAGE_LENGTH]}
 

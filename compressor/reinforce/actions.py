@@ -114,13 +114,14 @@ def visit(
 
 def prompt_order(kept: Flags) -> list[int]:
     """The kept shots as they stand in a prompt: the nearest one last, right before the question."""
-    return np.flatnonzero(kept)[::-1].tolist()
+    order: list[int] = np.flatnonzero(kept)[::-1].tolist()
+    return order
 
 
 def expected_costs(words: Words, keep_word: Floats) -> Floats:
     """Tokens that each shot is expected to take, a separator behind it, float64 [k]."""
     dropped = np.bincount(words.row, (1 - keep_word) * words.cost, len(words))
-    return words.whole - dropped
+    return np.asarray(words.whole - dropped, np.float64)
 
 
 def log_probability(logits: Logits, rollouts: Rollouts) -> torch.Tensor:

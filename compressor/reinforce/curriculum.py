@@ -33,4 +33,5 @@ def open_share(step: int, steps: int, section: CurriculumSection) -> float:
 def draw(order: Ints, share: float, count: int, generator: np.random.Generator) -> list[int]:
     """`count` different questions of the easiest `share`; all of it where it has no more."""
     there = order[: max(count, math.ceil(share * len(order)))]
-    return generator.choice(there, min(count, len(there)), replace=False).tolist()
+    drawn: list[int] = generator.choice(there, min(count, len(there)), replace=False).tolist()
+    return drawn

@@ -143,4 +143,5 @@ def _forward(model: Any, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
         input_ids=torch.from_numpy(ids).to(device),
         attention_mask=torch.from_numpy(mask).to(device),
     )
-    return out[0].float().cpu()
+    states: torch.Tensor = out[0].float().cpu()
+    return states

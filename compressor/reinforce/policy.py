@@ -70,7 +70,8 @@ class Head(nn.Sequential):
     def keep(self, vectors: torch.Tensor) -> torch.Tensor:
         """The log-odds of keeping, [...]."""
         logits = self(vectors)
-        return logits[..., 1] - logits[..., 0]
+        odds: torch.Tensor = logits[..., 1] - logits[..., 0]
+        return odds
 
 
 class Policy(nn.Module):

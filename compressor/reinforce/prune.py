@@ -70,6 +70,8 @@ def prune(
         priority = priority + np.where(words.fixed, 2 * np.abs(priority).max() + 1, 0)
     elif WORDS not in stages:
         return _pruned(words, keep, chosen)
+    else:
+        _squeeze(words, keep, chosen, rank, budget)
     filled = _top_up(words, keep, chosen, priority, budget)
     return _pruned(words, filled, chosen)
 
@@ -86,6 +88,25 @@ def _take(words: Words, texts: Sequence[str], rank: Ints, budget: int) -> Flags:
     while taken and _joined(words, texts, _flags(taken, len(words)))[1] > budget:
         taken.pop()  # counted together they may be more than one by one
     return _flags(taken, len(words))
+
+
+def _squeeze(words: Words, keep: Flags, chosen: Flags, rank: Ints, budget: int) -> None:
+    """Where the chosen shots can't fill the budget, even whole, add the next one that fits with its
+    fixed words alone; what is left then goes to its other words, too. Changes keep and chosen.
+    """
+    left = budget - _pruned(words, keep, chosen).tokens
+    if int(words.cost[chosen[words.row] & ~keep].sum()) >= left:
+        return
+    least = words.costs(words.texts(words.fixed, np.arange(len(words))))
+    for at in rank.tolist():
+        if chosen[at] or least[at] > left:
+            continue
+        mine = words.row == at
+        before = keep[mine]
+        chosen[at], keep[mine] = True, words.fixed[mine]
+        if _pruned(words, keep, chosen).tokens <= budget:
+            return
+        chosen[at], keep[mine] = False, before
 
 
 def _top_up(words: Words, keep: Flags, chosen: Flags, priority: Floats, budget: int) -> Flags:

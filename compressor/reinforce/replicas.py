@@ -40,8 +40,8 @@ class Replicas:
         from ray.util import ActorPool
 
         with unwrapped():
-            pool = ActorPool(list(self._actors))  # type: ignore[no-untyped-call]
-            return list(pool.map(lambda actor, request: actor.judge.remote(request), requests))  # type: ignore[no-untyped-call]
+            pool: Any = ActorPool(list(self._actors))
+            return list(pool.map(lambda actor, request: actor.judge.remote(request), requests))
 
 
 @contextmanager

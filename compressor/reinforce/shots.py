@@ -95,16 +95,18 @@ def _shot(row: Row, number: int, where: str) -> Shot:
     solution = row.get("solution")
     if solution is None:
         solution = row.get("answer")
-    for name, value in (("question", row["question"]), ("solution (or answer)", solution)):
+    question = row["question"]
+    for name, value in (("question", question), ("solution (or answer)", solution)):
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"{where}: {name} must be text that isn't blank, got {value!r:.40}")
+    question, solution = str(question), str(solution)
     steps = row.get("steps")
     steps = _lines(solution) if steps is None else _number(steps, f"{where}: steps")
     given = row.get("difficulty")
     difficulty = steps + 1.0 if given is None else _number(given, f"{where}: difficulty")
     identifier = row.get("id")
     name = f"row {number}" if identifier is None else str(identifier)
-    return Shot(name, row["question"].strip(), solution.strip(), float(difficulty), int(steps))
+    return Shot(name, question.strip(), solution.strip(), float(difficulty), int(steps))
 
 
 def _number(value: Any, where: str) -> float:

@@ -177,7 +177,7 @@ def test_an_empty_input_gives_an_empty_output(
     ("override", "message"),
     [
         ("pool.path=missing", r"pool\.path: .*missing: no such file"),
-        ("pool.path=", r"pool\.path: is required"),
+        ("pool.path=''", r"pool\.path: is required"),
         ("policy.path=missing", r"policy\.path: .*missing"),
         ("pool.solution_column=worked", r"pool\.solution_column: .*no column 'worked'"),
         ("pool.question_column=level", r"pool\.question_column: 'level' is int8, not text"),

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from compressor.corpus.storage import Storage
 from compressor.reinforce.actions import carry_out, probabilities, sample
+from compressor.reinforce.config import ReinforceConfig
+from compressor.reinforce.environment import Environment
 from compressor.reinforce.learner import advantages, reinforce, surrogate
 from compressor.reinforce.observe import Observer
 from compressor.reinforce.policy import Logits, Policy
@@ -22,9 +25,11 @@ from tests.reinforce.tiny import (
     settings,
 )
 
+Tiny = tuple[ReinforceConfig, Environment, Policy]
+
 
 @pytest.fixture
-def tiny(observer: Observer, judge_folder: Path, tmp_path: Path) -> tuple[object, ...]:
+def tiny(observer: Observer, judge_folder: Path, tmp_path: Path) -> Tiny:
     config = settings(tmp_path, judge_folder)
     policy = Policy(observer.encoder.width, keep_bias=0.5, nearness_weight=0.3, seed=4)
     torch.manual_seed(2)
@@ -36,8 +41,8 @@ def tiny(observer: Observer, judge_folder: Path, tmp_path: Path) -> tuple[object
 class Exact:
     """E[reward] and its parts by going through every outcome."""
 
-    def __init__(self, tiny: tuple[object, ...]) -> None:
-        self.config, self.world, self.policy = tiny  # type: ignore[assignment]
+    def __init__(self, tiny: Tiny) -> None:
+        self.config, self.world, self.policy = tiny
         self.posed = self.world.pose(0)
         self.words = self.posed.candidates.words
         self.budget = self.config.episode.budget
@@ -53,11 +58,11 @@ class Exact:
         found: Logits = self.policy(self.posed.candidates.seen)
         return found
 
-    def outcome_probabilities(self, logits: Logits) -> np.ndarray:
+    def outcome_probabilities(self, logits: Logits) -> npt.NDArray[np.float64]:
         """Of every combination of decisions, whether they were asked for or not, float64 [n]."""
         shots, words = probabilities(self.words, logits, BOTH)
         p = np.where(self.rollouts.drawn, shots, 1 - shots).prod(1)
-        return p * np.where(self.rollouts.words, words, 1 - words).prod(1)
+        return np.asarray(p * np.where(self.rollouts.words, words, 1 - words).prod(1))
 
     def expected_reward(self) -> float:
         with torch.no_grad():
@@ -73,11 +78,11 @@ def flat_gradient(policy: Policy) -> torch.Tensor:
 
 def move(policy: Policy, direction: torch.Tensor, by: float) -> None:
     sizes = [p.numel() for p in policy.parameters()]
-    for parameter, part in zip(policy.parameters(), direction.split(sizes), strict=True):
+    for parameter, part in zip(policy.parameters(), torch.split(direction, sizes), strict=True):
         parameter.data += by * part.view_as(parameter)
 
 
-def test_the_policy_gradient_is_that_of_finite_differences(tiny: tuple[object, ...]) -> None:
+def test_the_policy_gradient_is_that_of_finite_differences(tiny: Tiny) -> None:
     """The estimator's expectation, over every outcome, in random directions and its own."""
     exact = Exact(tiny)
     logits = exact.logits()
@@ -102,7 +107,7 @@ def test_the_policy_gradient_is_that_of_finite_differences(tiny: tuple[object, .
     assert gradient.norm() > 0.02
 
 
-def test_samples_with_the_mean_as_baseline_estimate_it(tiny: tuple[object, ...]) -> None:
+def test_samples_with_the_mean_as_baseline_estimate_it(tiny: Tiny) -> None:
     exact = Exact(tiny)
     logits = exact.logits()
     weight = torch.from_numpy(exact.outcome_probabilities(logits)).float()
