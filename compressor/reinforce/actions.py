@@ -1,10 +1,11 @@
 """Sampled prunings of one question's candidates, and how likely the policy makes them.
 
-Candidates are visited nearest first. Each is asked about as long as its expected tokens would bring
-the prompt nearer to the budget: then the first stage keeps or drops it, and the second stage keeps
-or drops its words. So an early shot that goes, or words that go, make room for later shots, and
-what the policy is rewarded for is the exchange. Only decisions that were asked for have a
-probability: of visited shots, and of the words of kept ones that aren't fixed.
+Candidates are visited by falling probability of being kept, the order in which inference takes
+them: a shot that ranks high is always decided about. Each is asked about as long as its expected
+tokens would bring the prompt nearer to the budget: then the first stage keeps or drops it, and the
+second stage keeps or drops its words. So an early shot that goes, or words that go, make room for
+later shots, and what the policy is rewarded for is the exchange. Only decisions that were asked for
+have a probability: of visited shots, and of the words of kept ones that aren't fixed.
 """
 
 from collections.abc import Sequence
@@ -82,10 +83,13 @@ def carry_out(
     keep_shot, keep_word = probabilities(words, logits, stages)
     expected = expected_costs(words, keep_word)
     asked, kept = np.zeros_like(drawn), np.zeros_like(drawn)
+    rank = ranked(logits, k, stages)
     prompts, tokens = [], np.zeros(len(drawn), np.int64)
     for n in range(len(drawn)):
         texts = words.texts(chosen[n], np.arange(k))
-        asked[n], kept[n] = visit(drawn[n], expected, words.costs(texts), budget)
+        asked[n, rank], kept[n, rank] = visit(
+            drawn[n, rank], expected[rank], words.costs(texts)[rank], budget
+        )
         if not kept[n].any():
             kept[n, int(keep_shot.argmax())] = True
         text, tokens[n] = words.joined([texts[at] for at in prompt_order(kept[n])])
@@ -94,10 +98,19 @@ def carry_out(
     return Rollouts(asked & (SHOTS in stages), drawn, kept, chosen, acted, prompts, tokens)
 
 
+def ranked(logits: Logits, shots: int, stages: Sequence[str]) -> Ints:
+    """The order in which shots are taken, int64 [k]: the likeliest first, of equals the nearest;
+    where the first stage decides nothing, the nearest first.
+    """
+    if SHOTS not in stages:
+        return np.arange(shots)
+    return np.argsort(-logits.shots.detach().double().cpu().numpy(), kind="stable")
+
+
 def visit(
     drawn: Flags, expected: npt.ArrayLike, costs: npt.ArrayLike, budget: int
 ) -> tuple[Flags, Flags]:
-    """Which shots are asked about and which are kept, bool [k] each, in the order given.
+    """Which shots are asked about and which are kept, bool [k] each; visited in the order given.
 
     expected, costs: [k], tokens that a shot is expected to take, and those that it takes.
     """

@@ -73,6 +73,12 @@ class EpisodeSection(Section):
     repeats: int = Field(
         default=8, ge=2, description="samples of a question's pruning; their mean is the baseline"
     )
+    unjudged: int = Field(
+        default=48,
+        ge=0,
+        description="further samples that are only counted: the budget factor, which needs no "
+        "judge, is learnt from them; 0 = from the judged ones",
+    )
 
 
 class RewardSection(Section):

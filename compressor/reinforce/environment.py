@@ -34,9 +34,10 @@ class Posed:
 
 @dataclass(frozen=True)
 class Scored:
-    """What prunings of a question are worth: reward and budget factor float64 [n]."""
+    """What prunings of a question are worth, float64 [n]: reward = worth * factor."""
 
     reward: Floats
+    worth: Floats
     factor: Floats
     verdict: Verdict
 
@@ -112,9 +113,9 @@ class Environment:
     def _scored(self, verdict: Verdict, tokens: npt.NDArray[np.int64]) -> Scored:
         factor = budget_factor(tokens, self._config.episode.budget)
         worth = quality(verdict.loss, verdict.right)
-        return Scored(
-            worth * factor if self._config.reward.budget_factor else worth, factor, verdict
-        )
+        if not self._config.reward.budget_factor:
+            factor = np.ones_like(factor)
+        return Scored(worth * factor, worth, factor, verdict)
 
     @cached_property
     def _heldout_posed(self) -> list[Posed]:

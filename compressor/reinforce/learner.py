@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from compressor.corpus.storage import Storage
@@ -26,11 +27,13 @@ from compressor.reinforce.curriculum import by_difficulty, draw, open_share
 from compressor.reinforce.environment import Environment, Posed, Scored
 from compressor.reinforce.judge import Judge
 from compressor.reinforce.policy import Logits, Policy
+from compressor.reinforce.reward import budget_factor
 from compressor.reinforce.state import Run, save_run, start_run
 from compressor.train.metrics import append_line
 
 Say = Callable[[str], None]
 Row = dict[str, Any]
+Floats = npt.NDArray[np.float64]
 
 
 def reinforce(
@@ -75,9 +78,24 @@ def reinforce(
     return run
 
 
-def advantages(rewards: np.ndarray[Any, np.dtype[np.float64]]) -> torch.Tensor:
+def advantages(rewards: Floats) -> torch.Tensor:
     """What each sample's reward is above the mean of all samples of its question, float32 [n]."""
-    return torch.from_numpy((rewards - rewards.mean()).astype(np.float32))
+    return _tensor(rewards - rewards.mean())
+
+
+def split_gains(
+    worth: Floats, factor: Floats, counted: Floats
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What judged samples, and samples that were only counted, weigh in the gradient of E[reward].
+
+    reward = worth * factor, and the factor varies more than the worth, which alone needs the judge.
+    With b the mean worth of the other samples, E[worth * factor] = E[(worth - b) * factor] +
+    E[b * factor]; the second part comes from `counted`, the factors of many more samples. All
+    float64 [n]; returns float32 [n] of the judged and of the counted.
+    """
+    others = (worth.sum() - worth) / (len(worth) - 1)
+    judged = (worth - others) * factor
+    return _tensor(judged), _tensor(worth.mean() * (counted - counted.mean()))
 
 
 def surrogate(logits: Logits, rollouts: Rollouts, gains: torch.Tensor) -> torch.Tensor:
@@ -108,8 +126,22 @@ def _step(
     ]
     scored = environment.score(posed, rollouts, judge)
     loss = torch.zeros(())
-    for own, drawn, found in zip(logits, rollouts, scored, strict=True):
-        loss = loss + surrogate(own, drawn, advantages(found.reward)) / len(posed)
+    for one, own, drawn, found in zip(posed, logits, rollouts, scored, strict=True):
+        if episode.unjudged and config.reward.budget_factor:
+            more = sample(
+                one.candidates,
+                own,
+                budget=episode.budget,
+                repeats=episode.unjudged,
+                stages=config.policy.stages,
+                generator=generator,
+            )
+            counted = budget_factor(more.tokens, episode.budget)
+            gains, counted_gains = split_gains(found.worth, found.factor, counted)
+            loss = loss + surrogate(own, more, counted_gains) / len(posed)
+        else:
+            gains = advantages(found.reward)
+        loss = loss + surrogate(own, drawn, gains) / len(posed)
         loss = loss - settings.entropy * sum(entropies(own, drawn)) / len(posed)
     if not math.isfinite(loss.item()):
         raise JobError(f"the loss is {loss.item()} at step {run.step}: the judge gave no number")
@@ -143,6 +175,7 @@ def _figures(
                 "spread": found.reward.std(),
                 "loss": found.verdict.loss.mean(),
                 "right": found.verdict.right.mean(),
+                "worth_spread": found.worth.std(),
                 "budget_factor": found.factor.mean(),
                 "tokens": drawn.tokens.mean(),
                 "shots": drawn.kept.sum(1).mean(),
@@ -160,6 +193,10 @@ def _evaluate(policy: Policy, environment: Environment, judge: Judge) -> dict[st
     """Held-out figures of the policy as it would be used: deterministic, within the budget."""
     found = environment.heldout_figures(policy, judge)
     return {f"heldout_{key}": value for key, value in found.items()}
+
+
+def _tensor(values: Floats) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _short(value: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.reader.prompts import SEPARATOR
-from compressor.reinforce.actions import prompt_order
+from compressor.reinforce.actions import prompt_order, ranked
 from compressor.reinforce.config import SHOTS, WORDS
 from compressor.reinforce.observe import Candidates
 from compressor.reinforce.policy import Logits
@@ -59,9 +59,7 @@ def prune(
     keep = np.ones(len(words.row), bool)
     if WORDS in stages:
         keep = words.fixed | (priority >= np.log(threshold / (1 - threshold)))
-    rank = np.arange(len(words))
-    if SHOTS in stages:
-        rank = np.argsort(-logits.shots.detach().double().numpy(), kind="stable")
+    rank = ranked(logits, len(words), stages)
     texts = words.texts(keep, np.arange(len(words)))
     chosen = _take(words, texts, rank, budget)
     if not chosen.any():  # at least one shot is kept: what fits of the best one

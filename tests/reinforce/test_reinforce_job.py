@@ -24,7 +24,7 @@ from tests.reinforce.conftest import make_shots, write_shots
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
-    *("reward", "loss", "right", "budget_factor", "tokens", "shots", "words_kept"),
+    *("reward", "loss", "right", "worth_spread", "budget_factor", "tokens", "shots", "words_kept"),
     *("shot_entropy", "word_entropy", "shot_kl", "word_kl", "gradient_norm", "difficulty"),
 }
 
@@ -48,6 +48,7 @@ def common(pool: Path, tiny_model: Path, judge_folder: Path) -> list[str]:
         "episode.budget=150",
         "episode.candidates=5",
         "episode.repeats=3",
+        "episode.unjudged=4",
         "training.questions=2",
         "training.steps=8",
         "training.evaluate_steps=4",

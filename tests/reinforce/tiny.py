@@ -25,8 +25,8 @@ POOL = [
     Shot("good", "Dog um", "FOX"),
     Shot("bad", "Moon", "spoiled"),
 ]
-BUDGET = 34
-"""Tokens of the first two without their "um"."""
+BEST = "Question: Dog\nAnswer: FOX\n\nQuestion: Fox\nAnswer: DOG"
+"""The first two without their "um"; the budget is just what they take."""
 ASKED = Shot("asked", "What does the quick brown fox jump over", "The lazy dog")
 
 
@@ -48,19 +48,20 @@ class RuleJudge:
         return max(0.0, 1 - 0.4 * good + 0.3 * words.count("um") + 0.4 * words.count("spoiled"))
 
 
-def settings(tmp_path: Path, judge: Path, **training: float) -> ReinforceConfig:
+def settings(observer: Observer, tmp_path: Path, judge: Path, **training: float) -> ReinforceConfig:
+    budget = int(observer.counter.count([BEST])[0])
     return ReinforceConfig.model_validate(
         {
             "data": {"pool": ["not read"]},
-            "episode": {"budget": BUDGET, "candidates": 3, "repeats": 12},
+            "episode": {"budget": budget, "candidates": 3, "repeats": 12, "unjudged": 12},
             "policy": {"keep_bias": 0.5, "nearness_weight": 0.0},
             "training": {
-                "steps": 60,
+                "steps": 110,
                 "questions": 1,
                 "evaluate_steps": 1000,
-                "learning_rate": 2e-3,
+                "learning_rate": 8e-4,
                 "feature_learning_rate": 2e-2,
-                "entropy": 0.01,
+                "entropy": 0.03,
                 **training,
             },
             "reader": {"model": str(judge)},
