@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.engine.characters import IDEOGRAPH, MARK, SPACE, class_table, code_points
+from compressor.engine.pieces import SubWords
 from compressor.engine.protect import ForcedSpans, Protection
-from compressor.engine.subwords import SubWords, TokenCounter
+from compressor.engine.subwords import TokenCounter
 from compressor.engine.words import Units, build_units, carried_classes, unit_starts
 
 Ints = npt.NDArray[np.int64]

@@ -7,6 +7,7 @@ output: flags per character, from which units follow.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,7 @@ _URL = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.)[\w\-.~:/?#\[\]@!$&'()*+
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _QUALIFIED = re.compile(r"[^\W\d]\w*(?:(?:::|->)\w+)+")
 _URL_TAIL = ".,;:!?'*"
+_RUN = re.compile(r"[^ \n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +152,30 @@ def _attached(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flag
 
 def _whole_spans(text: str) -> list[tuple[int, int]]:
     """Spans of URLs, e-mail addresses and qualified names."""
-    spans = []
-    if "@" in text:
-        spans += [match.span() for match in _EMAIL.finditer(text)]
-    if "::" in text or "->" in text:
-        spans += [match.span() for match in _QUALIFIED.finditer(text)]
-    if "://" in text or "www." in text:
-        for match in _URL.finditer(text):
-            url = match[0].rstrip(_URL_TAIL)
-            if url.endswith(")") and "(" not in url:
-                url = url[:-1].rstrip(_URL_TAIL)
-            spans.append((match.start(), match.start() + len(url)))
+    spans = [match.span() for match in _matches(_EMAIL, text, "@")]
+    spans += [match.span() for match in _matches(_QUALIFIED, text, "::", "->")]
+    for match in _matches(_URL, text, "://", "www."):
+        url = match[0].rstrip(_URL_TAIL)
+        if url.endswith(")") and "(" not in url:
+            url = url[:-1].rstrip(_URL_TAIL)
+        spans.append((match.start(), match.start() + len(url)))
     return spans
+
+
+def _matches(pattern: re.Pattern[str], text: str, *marks: str) -> Iterator[re.Match[str]]:
+    """The matches of a pattern that holds one of the marks and no blank or line break.
+
+    Few runs of other characters hold a mark; the pattern, which tries every letter, is spared the
+    rest of the text. What holds two marks may come twice.
+    """
+    for mark in marks:
+        last, at = 0, text.find(mark)
+        while at >= 0:
+            first = 1 + max(text.rfind(blank, last, at) for blank in " \n")
+            run = _RUN.match(text, at)
+            last, first = run.end() if run else at, max(last, first)
+            yield from pattern.finditer(text, first, last)
+            at = text.find(mark, last)
 
 
 def build_units(
