@@ -33,11 +33,11 @@ _SHORT_RUN = 3
 class Batch:
     """n texts, c characters, t sub-words, u units (words, punctuation, forced blanks).
 
-    text: all of them joined; code: uint32 [c], kind: uint8 [c]; base: int64 [n], where each text begins; subwords: offsets
-    into the joined text; row: int64 [u], the text of each unit; splits: int64 [n + 1], text i has
-    units splits[i] to splits[i + 1]; cost: int64 [u], about what the unit adds, by the
-    tokenizer that counts; tokens: int64 [n], tokens of each text by it; forced: bool [u];
-    occurrence: int64 [u], which match of a force token covers the unit (-1: none);
+    text: all of them joined; code: uint32 [c], kind: uint8 [c]; base: int64 [n], where each text
+    begins; subwords: offsets into the joined text; row: int64 [u], the text of each unit; splits:
+    int64 [n + 1], text i has units splits[i] to splits[i + 1]; cost: int64 [u], about what the unit
+    adds, by the tokenizer that counts; tokens: int64 [n], tokens of each text by it; forced: bool
+    [u]; occurrence: int64 [u], which match of a force token covers the unit (-1: none);
     token: int64 [u], which force token that is; blank: bool [u], forced white space;
     whole: int64 [u], the first unit of the long word that the unit is a piece of (else itself).
     """

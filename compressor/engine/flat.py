@@ -39,6 +39,18 @@ class FlatTexts(Sequence[str]):
             splits = np.append(char_starts(data), len(data))[splits]
         return cls(data, splits)
 
+    @classmethod
+    def concat(cls, parts: Sequence["FlatTexts"]) -> "FlatTexts":
+        """The texts of all parts, in order."""
+        data = np.concatenate([np.zeros(0, np.uint8), *(part.data for part in parts)])
+        lengths = [np.zeros(1, np.int64), *(np.diff(part.splits) for part in parts)]
+        return cls(data, np.cumsum(np.concatenate(lengths)))
+
+    def take(self, rows: Ints) -> "FlatTexts":
+        """The texts of these rows, in their order."""
+        first, size = self.splits[rows], np.diff(self.splits)[rows]
+        return FlatTexts(spans_of(self.data, first, size), np.concatenate([[0], np.cumsum(size)]))
+
     def __len__(self) -> int:
         return len(self.splits) - 1
 
@@ -68,6 +80,12 @@ class FlatTexts(Sequence[str]):
         if self.is_ascii:
             return False
         return bool(((self.data[:-1] == 0xED) & (self.data[1:] >= 0xA0)).any())
+
+
+def spans_of(data: Bytes, first: Ints, size: Ints) -> Bytes:
+    """The bytes of spans, one span after the other."""
+    place = np.cumsum(size) - size
+    return np.asarray(data[np.arange(int(size.sum())) + np.repeat(first - place, size)])
 
 
 def utf8(text: str) -> Bytes:

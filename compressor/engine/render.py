@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from compressor.engine.characters import IDEOGRAPH, OPEN, PUNCTUATION, SPACE
 from compressor.engine.document import Batch
-from compressor.engine.flat import Bytes, FlatTexts, char_starts, utf8
+from compressor.engine.flat import Bytes, FlatTexts, char_starts, spans_of, utf8
 
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -62,9 +62,8 @@ def render(batch: Batch, gaps: Gaps, keep: Flags, rows: Ints) -> FlatTexts:
     written = separator != _NOTHING
     first = gaps.first[unit] - written
     size = gaps.last[unit] - first
-    place = np.cumsum(size) - size
-    data = gaps.data[np.arange(int(size.sum())) + np.repeat(first - place, size)]
-    data[place[written]] = separator[written]
+    data = spans_of(gaps.data, first, size)
+    data[(np.cumsum(size) - size)[written]] = separator[written]
     lengths = np.bincount(batch.row[unit], size, len(batch)).astype(np.int64)[rows]
     return FlatTexts(data, np.concatenate([[0], np.cumsum(lengths)]))
 
