@@ -24,6 +24,9 @@ from compressor.pipeline.takeover import Takeover, index_files, shared
 # dealt with by the replica; this is for machines that go, and an end to what never works.
 MOST_RESTARTS = 6
 SHARDS_QUEUED_PER_REPLICA = 2  # the next shard is there when one is done
+# While the GPU works on one shard, another one is tokenised or written down; the engine lets one
+# at a time into the model. On a CPU that would only take cores from the model.
+SHARDS_AT_ONCE_PER_GPU = 2
 MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's accounting
 
 
@@ -102,10 +105,13 @@ def _flow(
     import ray
     from ray.data import ActorPoolStrategy
 
+    at_once = SHARDS_AT_ONCE_PER_GPU if allocation.gpus else 1
     pool = ActorPoolStrategy(
         min_size=allocation.least,
         max_size=allocation.most,
-        max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA,
+        max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA + at_once - 1,
+        max_concurrent_calls_per_actor=at_once,
+        enable_true_multi_threading=at_once > 1,
     )
     # Reading books other CPUs than the replicas, so Ray doesn't fuse it into them: the next
     # shard is read while one is compressed.

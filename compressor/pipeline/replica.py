@@ -16,7 +16,7 @@ from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.isolate import Isolation
 from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.progress import begin_shard
-from compressor.pipeline.reuse import Ints, Memory, Source, fill, row_keys
+from compressor.pipeline.reuse import Guarded, Ints, Memory, Source, fill, row_keys
 from compressor.pipeline.rows import compress_table, engine_options
 from compressor.pipeline.statistics import Statistics, statistics_of
 
@@ -101,7 +101,7 @@ def _use_threads(threads: int) -> None:
 
 
 class Replica:
-    """What Ray Data calls with a block of shards.
+    """What Ray Data calls with a block of shards, from several threads where the device is a GPU.
 
     `takeover` is a reference to the results of a published version, where there is one. A shard
     whose replica has died before is compressed in a process of its own, which may die in turn.
@@ -117,7 +117,7 @@ class Replica:
         if takeover is not None:
             import ray
 
-            self._sources.insert(0, ray.get(takeover))
+            self._sources.insert(0, Guarded(ray.get(takeover)))
         self._compressor = load_patiently(self.loads, work.spec)
         work.check_settings(self._compressor)
 
