@@ -6,7 +6,8 @@ Data flows one way: texts -> batch (sub-words, words) -> windows -> P(keep) -> k
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from compressor.engine.compression import Calibration, Columns, Compression
 from compressor.engine.document import Batch, build_batch
 from compressor.engine.flat import FlatTexts
 from compressor.engine.options import (
-    Rates,
     Selection,
     check_protection,
     check_rates,
@@ -25,6 +25,7 @@ from compressor.engine.options import (
     check_threshold,
 )
 from compressor.engine.outcome import Outcome
+from compressor.engine.overlap import overlapped
 from compressor.engine.render import Gaps
 from compressor.engine.scorer import Scorer
 from compressor.engine.selection import at_threshold, choose, threshold_for
@@ -44,13 +45,18 @@ class Compressor:
     """A loaded model that compresses texts. Thread-safe."""
 
     def __init__(
-        self, scorer: Scorer, tokenizer: FastTokenizer, *, digest: str = "", dtype: str = "float32"
+        self,
+        scorer: Scorer,
+        tokenizer: FastTokenizer,
+        *,
+        folder: Path | None = None,
+        dtype: str = "float32",
     ) -> None:
         self._scorer = scorer
         self._tokenizer = tokenizer
         self._counters: dict[str, TokenCounter] = {}
         self._turn = threading.Lock()
-        self.digest = digest
+        self._folder = folder
         self.dtype = dtype
 
     @classmethod
@@ -69,7 +75,7 @@ class Compressor:
         `InputError` (a `ValueError`) where there is no such model or it can't be used.
         """
         from compressor.models.checkpoint import load_checkpoint
-        from compressor.models.resolve import digest, resolve
+        from compressor.models.resolve import resolve
 
         folder = resolve(name, storage_options)
         checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype)
@@ -80,7 +86,14 @@ class Compressor:
             max_batch_tokens=max_batch_tokens,
         )
         tokenizer = FastTokenizer(checkpoint.tokenizer)
-        return cls(scorer, tokenizer, digest=digest(folder), dtype=checkpoint.dtype)
+        return cls(scorer, tokenizer, folder=folder, dtype=checkpoint.dtype)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the model's files; read when first asked for, a second for a large model."""
+        from compressor.models.resolve import digest
+
+        return digest(self._folder) if self._folder else ""
 
     @property
     def device(self) -> str:
@@ -215,33 +228,23 @@ class Compressor:
         return self._counters[name]
 
     def _outcomes(self, texts: Sequence[str], options: Selection) -> Iterator[Outcome]:
-        """Chunk by chunk; the next one is prepared and the last one finished while the model runs.
+        """What became of the texts, chunk by chunk."""
 
-        Tokenizer, numpy and model let go of the interpreter where they work.
-        """
-        chunks = list(_chunks(texts))
-        if len(chunks) < 2:
-            for first, last in chunks:
-                part = texts[first:last]
-                batch, windows = self._prepare(part, options)
-                scored = self._score(batch, windows)
-                yield self._finish(part, options, options.rates[first:last], batch, *scored)
-            return
-        with ThreadPoolExecutor(2) as pool:
-            parts = [texts[first:last] for first, last in chunks]
-            prepared = pool.submit(self._prepare, parts[0], options)
-            finished: Future[Outcome] | None = None
-            for at, (first, last) in enumerate(chunks):
-                batch, windows = prepared.result()
-                if at + 1 < len(chunks):
-                    prepared = pool.submit(self._prepare, parts[at + 1], options)
-                scored = self._score(batch, windows)
-                if finished is not None:
-                    yield finished.result()
-                rates = options.rates[first:last]
-                finished = pool.submit(self._finish, parts[at], options, rates, batch, *scored)
-            if finished is not None:
-                yield finished.result()
+        def prepare(chunk: slice) -> tuple[slice, Batch, Windows]:
+            return chunk, *self._prepare(texts[chunk], options)
+
+        def work(ready: tuple[slice, Batch, Windows]) -> tuple[slice, Batch, Floats, float]:
+            chunk, batch, windows = ready
+            return chunk, batch, *self._score(batch, windows)
+
+        def finish(scored: tuple[slice, Batch, Floats, float]) -> Outcome:
+            chunk, batch, scores, seconds = scored
+            probability, gaps = word_means(batch, scores), Gaps.of(batch)
+            rates, count = options.rates[chunk], self._count(options)
+            kept = choose(batch, gaps, probability, rates, options, count)
+            return Outcome(texts[chunk], batch, gaps, probability, kept, seconds)
+
+        return overlapped([slice(*chunk) for chunk in _chunks(texts)], prepare, work, finish)
 
     def _prepare(self, texts: Sequence[str], options: Selection) -> tuple[Batch, Windows]:
         batch = build_batch(
@@ -262,19 +265,6 @@ class Compressor:
             started = time.perf_counter()
             scores = self._scorer.score(batch.subwords.ids, windows)
             return scores, time.perf_counter() - started
-
-    def _finish(
-        self,
-        texts: Sequence[str],
-        options: Selection,
-        rates: Rates,
-        batch: Batch,
-        scores: Floats,
-        model_seconds: float,
-    ) -> Outcome:
-        probability, gaps = word_means(batch, scores), Gaps.of(batch)
-        kept = choose(batch, gaps, probability, rates, options, self._count(options))
-        return Outcome(texts, batch, gaps, probability, kept, model_seconds)
 
     def _count(self, options: Selection) -> Callable[[FlatTexts], Ints]:
         return (options.counter or self._tokenizer).count
