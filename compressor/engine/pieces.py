@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ _MOST_KNOWN = 200_000
 """Pieces that are remembered, about 50 MB; when there are more, all are forgotten."""
 _LONGEST_KNOWN = 40
 """Characters of a piece that is remembered: longer ones seldom come again."""
+_JOINED = 64
+"""Pieces at most that are tokenised as one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +138,24 @@ class Pieces:
         lacking = lacking[np.argsort(size > _LONGEST_KNOWN, kind="stable")]
         fresh = [pieces[at] for at in lacking.tolist()]
         number[lacking] = len(table.splits) - 1 + np.arange(len(fresh))
-        found = self._tokenise(fresh)
+        found = self._tokenised(fresh)
         self._remember(known, table, fresh, found.first(int((size <= _LONGEST_KNOWN).sum())))
         return number, table.followed_by(found)
+
+    def _tokenised(self, pieces: Sequence[str]) -> SubWords:
+        """The sub-words of each piece; a call of the tokenizer costs more than a short piece."""
+        starts, joins = _joined(pieces)
+        edges = np.append(np.flatnonzero(~joins), len(pieces))
+        texts = ["".join(pieces[first:last]) for first, last in pairwise(edges.tolist())]
+        found = self._tokenise(texts)
+        base = starts[edges]
+        shift = np.repeat(base[:-1], found.counts)
+        start, end = found.start + shift, found.end + shift
+        piece = np.searchsorted(starts[1:], end)
+        if (start >= end).any() or (np.diff(piece) < 0).any():
+            return self._tokenise(pieces)  # a sub-word without characters is nobody's
+        splits = np.searchsorted(piece, np.arange(len(pieces) + 1))
+        return SubWords(found.ids, start - starts[piece], end - starts[piece], splits)
 
     def _remember(
         self, known: _Known, table: SubWords, fresh: Sequence[str], found: SubWords
@@ -151,6 +169,18 @@ class Pieces:
                 return
             known.table = table.followed_by(found)
             known.number.update(zip(fresh[:more], range(before, before + more), strict=True))
+
+
+def _joined(pieces: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Where each piece begins when all are joined, int64 [p + 1]; and whether it may follow the
+
+    one before it in one text, which then falls into just these pieces.
+    """
+    code = code_points("".join(pieces))
+    size = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    starts = np.concatenate([[0], np.cumsum(size)])
+    begins = _begins(code, np.array([0, len(code)]))
+    return starts, begins[starts[:-1]] & (np.arange(len(pieces)) % _JOINED > 0)
 
 
 @cache
