@@ -45,7 +45,7 @@ class Encoder:
             for layer in self._layers:
                 x = layer(x, runs, self._dtype)
             weight, bias = self._head
-            return x @ weight + bias
+            return torch.addmv(bias, x, weight)
 
 
 class Layer:

@@ -38,10 +38,9 @@ class Linear:
 
 def can_pack() -> bool:
     """Whether this torch and this CPU have the operators that torch.compile packs weights with."""
-    names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_device_supported")
-    mkldnn = torch.ops.mkldnn
     return (
         torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and all(hasattr(mkldnn, name) for name in names)
-        and bool(mkldnn._is_mkldnn_bf16_device_supported())
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        and bool(getattr(torch.cpu, "_is_avx512_supported", lambda: False)())
     )

@@ -60,4 +60,4 @@ class PaddedForward:
     def _padded(self, lengths: Ints) -> Ints:
         """Lengths rounded up: fine steps where windows are short, coarse where they are few."""
         step = np.select([lengths <= 128, lengths <= 256], [8, 16], 32)
-        return np.minimum(-(-lengths // step) * step, self._longest)
+        return np.asarray(np.minimum(-(-lengths // step) * step, self._longest))

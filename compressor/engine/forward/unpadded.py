@@ -64,7 +64,8 @@ class UnpaddedForward:
         running = np.cumsum(counted)
         starts = sequences.starts
         base = running[starts] - counted[starts]
-        return (running - np.repeat(base, sequences.lengths)) * counted + self._pad
+        within = running - np.repeat(base, sequences.lengths)
+        return np.asarray(within * counted + self._pad)
 
 
 def supports(model: Any, device: torch.device) -> bool:
