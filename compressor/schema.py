@@ -39,6 +39,13 @@ def load(schema: type[Config], path: str | None, overrides: Sequence[str] = ()) 
         raise InputError(_explain(schema, error)) from None
 
 
+def check_overrides(schema: type[Section], overrides: Sequence[str]) -> None:
+    """Refuse overrides that no file could make right. Raises `InputError` that names the key."""
+    data: dict[str, Any] = {}
+    for override in overrides:
+        _apply(schema, data, override)
+
+
 def require(**sections: Section) -> None:
     """Refuse sections whose `path` is empty: `require(input=config.input)` names `input.path`."""
     for name, section in sections.items():
