@@ -7,12 +7,13 @@ from typing import Any
 from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan, Shard
 from compressor.corpus.storage import Storage
+from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
 from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica, Work
-from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, allocate
+from compressor.pipeline.resources import IO_TASK_CPUS, Allocation
 from compressor.pipeline.resume import announce, shard_record
 from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
@@ -30,9 +31,9 @@ MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's
 class Assignment:
     """What is to be done: which shards of which plan, and where the files go.
 
-    `threshold` is the one of an earlier run over the same corpus, `takeover` the files of a
-    published version whose rows may be taken over, `errors` the rows that have failed in what is
-    there already.
+    `model` is the digest of the model that is planned with, `threshold` the one of an earlier run
+    over the same corpus, `takeover` the files of a published version whose rows may be taken over,
+    `errors` the rows that have failed in what is there already.
     """
 
     config: CompressConfig
@@ -40,6 +41,7 @@ class Assignment:
     target: Storage
     plan: Plan
     shards: Sequence[Shard]
+    model: str
     threshold: float | None = None
     takeover: Sequence[str] = ()
     errors: int = 0
@@ -52,7 +54,7 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
     """
     config = work.config
     with session(config.cluster.address) as nodes, unwrapped():
-        allocation = allocate(
+        allocation = allocation_on(
             config.cluster, nodes, device=config.model.device, shards=len(work.shards)
         )
         announce(work.target, config)
@@ -66,7 +68,8 @@ def _compress(
     work: Assignment, allocation: Allocation, tally: Any
 ) -> tuple[float | None, dict[int, dict[str, Any]]]:
     config, plan, settings = work.config, work.plan, work.config.compression
-    spec = ModelSpec(config.model, dict(config.input.storage_options), allocation.threads)
+    options = dict(config.input.storage_options)
+    spec = ModelSpec(config.model, options, allocation.threads, work.model)
     threshold = work.threshold
     if settings.scope == "corpus" and threshold is None:
         threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)

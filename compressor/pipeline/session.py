@@ -37,7 +37,7 @@ def session(address: str | None) -> Iterator[list[Node]]:
     import ray
 
     if ray.is_initialized():
-        yield _nodes()
+        yield alive_nodes()
         return
     # Ray prints the tracebacks of workers to stdout, where the job's results go; what matters of
     # them reaches the user as the message of an exception.
@@ -45,7 +45,7 @@ def session(address: str | None) -> Iterator[list[Node]]:
         _start(address)
         try:
             with _terminable():
-                yield _nodes()
+                yield alive_nodes()
         finally:
             ray.shutdown()
 
@@ -140,7 +140,8 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _nodes() -> list[Node]:
+def alive_nodes() -> list[Node]:
+    """The nodes of the Ray that is joined, as they are now."""
     import ray
 
     return [
