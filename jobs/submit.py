@@ -13,6 +13,7 @@ import click
 
 from compressor.cli import INPUT_IS_WRONG, JOB_FAILED, OneLine, guarded, say
 from compressor.errors import InputError
+from compressor.submit.confidential import check_names
 from compressor.submit.request import make_request, submittable
 
 STOP_SECONDS = 60.0
@@ -121,6 +122,7 @@ def _run(
     identity: str | None,
     no_wait: bool,
 ) -> None:
+    check_names(secrets)
     request = make_request(name, arguments)
     from compressor.submit.cluster import Cluster
     from compressor.submit.submit import submit

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from compressor.errors import InputError
-from compressor.schema import Section
 
 # Names of options that hold a secret, in fsspec's filesystems and elsewhere. `max_tokens` and
 # `endpoint_url` are none.
@@ -39,22 +38,18 @@ def check_names(names: Sequence[str]) -> None:
             raise InputError(f"--secret {shown}: wants the name of an environment variable alone")
 
 
-def refuse_secrets(config: Section | None, arguments: Sequence[str]) -> None:
-    """Raise `InputError` where the configuration or an argument holds what looks like a secret.
-
-    The message names the key, never the value.
+def refuse_secrets(settings: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Raise `InputError` where settings (nested sections) or words of the command line hold what
+    looks like a secret. The message names the key, never the value.
     """
     known = _values_of_variables()
-    for key, value, free in _leaves(config.model_dump(exclude_unset=True) if config else {}):
+    for key, value, free in _leaves(settings):
         secret = free and _SECRET_KEY.search(key.rpartition(".")[2])
         if secret or _USERINFO.match(value) or value in known:
             raise InputError(f"{key}: holds a secret; {WHAT_TO_DO}")
-    for argument in arguments:
-        name, _, value = argument.partition("=")
-        option = value and "options." in name and _SECRET_KEY.search(name)
-        if option or _USERINFO.search(argument) or {argument, value} & known:
-            shown = name if value else "an argument"
-            raise InputError(f"{shown}: holds a secret; {WHAT_TO_DO}")
+    for before, word in zip(["", *words], words, strict=False):
+        if _USERINFO.match(word) or word in known:
+            raise InputError(f"{before or 'an argument'}: holds a secret; {WHAT_TO_DO}")
 
 
 def _values_of_variables() -> set[str]:

@@ -23,6 +23,7 @@ POLL_SECONDS = 0.3
 MODULES = (
     "click",
     "deltalake",
+    "filelock",
     "fsspec",
     "numpy",
     "pyarrow",

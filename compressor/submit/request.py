@@ -13,8 +13,7 @@ import yaml
 from click.core import ParameterSource
 
 from compressor.cli import Job, job_names
-from compressor.errors import InputError
-from compressor.schema import Section, check_overrides, describe, load
+from compressor.schema import Section, UnreadableError, describe, load, parse_overrides
 from compressor.submit.confidential import refuse_secrets
 from compressor.submit.places import local_places
 
@@ -62,15 +61,16 @@ def make_request(name: str, arguments: Sequence[str]) -> Request:
         given = command.overrides(context.params["overrides"])
         options = _options(command, context)
         path = context.params["config"]
-    check_overrides(command.schema, given)
+    alone = parse_overrides(command.schema, given)
     if JOIN in (key for key, _, _ in describe(command.schema)):
         given = [*given, f"{JOIN}=auto"]
     if path is not None and "://" in path and not path.startswith(("file://", "local://")):
+        refuse_secrets(alone, ["--config", path, *options])
         return _remote(name, command.schema, path, given, options)
     config = load(command.schema, path, given)
-    refuse_secrets(config, options)
-    mounted = local_places(config)
     settings = config.model_dump(exclude_unset=True)
+    refuse_secrets(settings, options)
+    mounted = local_places(config)
     return Request(
         name,
         _entrypoint(name, ["--config", CONFIGURATION, *options]),
@@ -84,13 +84,10 @@ def _remote(
     name: str, schema: type[Section], url: str, given: list[str], options: list[str]
 ) -> Request:
     """The job reads it where it lies; here it is only checked, if it can be read from here."""
-    refuse_secrets(None, [url, *given, *options])
     mounted, unchecked, shipped = [], "", True
     try:
         config = load(schema, url, given)
-    except InputError as error:
-        if not isinstance(error.__cause__ or error.__context__, OSError | ImportError):
-            raise
+    except UnreadableError as error:
         unchecked = str(error)
     else:
         mounted, shipped = local_places(config), _mentions_shipped_model(config)

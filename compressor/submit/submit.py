@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from compressor.errors import InputError
 from compressor.submit.cluster import Cluster, status_of
-from compressor.submit.confidential import check_names
 from compressor.submit.luggage import own_digest, packed
 from compressor.submit.preflight import preflight
 from compressor.submit.request import Request
@@ -37,7 +36,6 @@ def submit(
     of two calls with the same request one starts the job and the other finds it. Raises
     `InputError`.
     """
-    check_names(secrets)
     if identity is not None and _is_there(cluster, request, identity):
         return Submitted(identity, again=True)
     there = preflight(cluster, secrets).package
