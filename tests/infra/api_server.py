@@ -1,8 +1,8 @@
 """The API server as far as start.py sees it: RayJobs of one namespace over HTTP, in memory.
 
-A real one isn't to be had without a cluster. Kept from it: one object a name (409), a uid for each,
-deletion on condition of the uid (409), the bearer token (401). What KubeRay does to a RayJob, a test
-does with `finish`.
+A real one isn't to be had without a cluster. Kept from it: one object a name (409), a uid for
+each, deletion on condition of the uid (409), the bearer token (401). What KubeRay does to a RayJob,
+a test does with `finish`.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What the manifests say once rendered: by kustomize itself (inside kubectl), nothing applied.
 
-`pods` finds the pod templates wherever a kind keeps them; `jobs` the RayJob specs, also those that a
-RayCronJob wraps.
+`pods` finds the pod templates wherever a kind keeps them; `jobs` the RayJob specs, also those that
+a RayCronJob wraps.
 """
 
 import functools

@@ -35,7 +35,7 @@ def check(document: Document) -> None:
 
 
 def check_pod(template: Document) -> None:
-    """The same for a pod template, wherever it stood: a RayJob's is only roughly described there."""
+    """The same for a pod template: a RayJob's own definition describes it only roughly."""
     named = {**template, "metadata": template.get("metadata", {})}
     _check_built_in(
         {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": named}

@@ -1,4 +1,4 @@
-"""What no schema knows: names, images, mounts and versions that must agree, and what pods may do."""
+"""What no schema knows: names, images, mounts, versions that must agree, and what pods may do."""
 
 import re
 import tomllib
@@ -48,10 +48,14 @@ def test_images_are_pinned_to_the_project_s_version() -> None:
 def test_images_of_a_cluster_are_one(name: str) -> None:
     """Ray wants the same packages on all nodes; GPU workers want CUDA."""
     for job in jobs(overlay(name)):
-        images = {c["image"] for _, t in pods([{"kind": "RayJob", "spec": job}]) for c in containers(t)}
+        images = {
+            c["image"] for _, t in pods([{"kind": "RayJob", "spec": job}]) for c in containers(t)
+        }
         (image,) = images
         (group,) = job["rayClusterSpec"]["workerGroupSpecs"]
-        gpus = group["template"]["spec"]["containers"][0]["resources"]["limits"].get("nvidia.com/gpu")
+        gpus = group["template"]["spec"]["containers"][0]["resources"]["limits"].get(
+            "nvidia.com/gpu"
+        )
         assert image.endswith("-cuda") == bool(gpus)
         assert bool(gpus) == (name != "cpu")
 
@@ -169,7 +173,7 @@ def test_only_workers_are_on_spot_nodes(name: str) -> None:
 def spot_labels(template: Document, operator: str) -> set[tuple[str, str]]:
     affinity: Any = template["spec"]["affinity"]["nodeAffinity"]
     terms = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    # Terms are alternatives, the expressions of one all hold: one each for In, all in one for NotIn.
+    # Terms are alternatives, the expressions of one all hold: one each for In, one for NotIn.
     expressions = [expression for term in terms for expression in term["matchExpressions"]]
     assert len(terms) == (len(expressions) if operator == "In" else 1)
     assert {expression["operator"] for expression in expressions} == {operator}

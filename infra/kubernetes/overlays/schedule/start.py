@@ -2,10 +2,10 @@
 
     python start.py TEMPLATE RUN
 
-Runs in a pod of the CronJob with nothing but Python. Both names are RayJobs of the pod's namespace.
-The run's name is always the same, so that the API server itself allows no second one: whoever comes
-while it isn't finished starts nothing and leaves with 0. A finished run is removed when the next one
-starts. The exit code is 0 where the run succeeded, else 1.
+Runs in a pod of the CronJob with nothing but Python. Both names are RayJobs of its namespace. The
+run's name is always the same, so that the API server itself allows no second one: whoever comes
+while it isn't finished starts nothing and leaves with 0. A finished run is removed when the next
+one starts. The exit code is 0 where the run succeeded, else 1.
 """
 
 import json
@@ -18,7 +18,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECONDS = 15.0  # between looks at the run
 FINISHED = {"Complete", "Failed", "ValidationFailed"}
 
@@ -141,4 +141,4 @@ if __name__ == "__main__":
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     host = f"[{host}]" if ":" in host else host
     server = f"https://{host}:{os.environ['KUBERNETES_SERVICE_PORT']}"
-    sys.exit(start(Cluster(server, ACCOUNT), *sys.argv[1:3]))
+    sys.exit(start(Cluster(server, CREDENTIALS), *sys.argv[1:3]))
