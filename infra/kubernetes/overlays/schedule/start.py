@@ -141,4 +141,5 @@ if __name__ == "__main__":
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     host = f"[{host}]" if ":" in host else host
     server = f"https://{host}:{os.environ['KUBERNETES_SERVICE_PORT']}"
-    sys.exit(start(Cluster(server, CREDENTIALS), *sys.argv[1:3]))
+    template, run = sys.argv[1:]
+    sys.exit(start(Cluster(server, CREDENTIALS), template, run))
