@@ -124,11 +124,14 @@ def _round_down(cpus: float) -> float:
 def _what_is_missing(
     nodes: Sequence[Node], device: str, replicas: int, cpus: float, gpus: float, room: int
 ) -> str:
+    need = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
     if not nodes:
-        return "cluster.address: no node of the cluster has a CPU for this job"
+        return (
+            f"cluster.replicas: {replicas} with {need} each are asked for, but no node of the "
+            "cluster has a CPU for this job"
+        )
     if device == "cuda" and not any(node.gpus for node in nodes):
         return "model.device: cuda is asked for, but no node of the cluster has a GPU"
-    need = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
     have = f"{sum(node.cpus for node in nodes):g} CPUs and {sum(n.gpus for n in nodes):g} GPUs"
     return (
         f"cluster.replicas: {replicas} with {need} each are asked for, but the cluster "
