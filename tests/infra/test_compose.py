@@ -69,6 +69,14 @@ def test_images_are_pinned() -> None:
             assert service["image"].endswith(f"-{service['build']['target']}")
 
 
+def test_the_object_store_has_room_in_shared_memory() -> None:
+    for name in ("head", "worker"):
+        service = compose()["services"][name]
+        (size,) = re.findall(r"--object-store-memory=(\d+)", service["command"])
+        assert service["shm_size"] == "1gb"
+        assert int(size) < 0.95 * 2**30
+
+
 def test_only_this_machine_reaches_it() -> None:
     for service in compose()["services"].values():
         for port in service.get("ports", []):
