@@ -118,7 +118,8 @@ def test_what_is_mounted_and_named_exists(name: str, where: str, template: Docum
     for volume in volumes.values():
         if "configMap" in volume:
             assert volume["configMap"]["name"] in named(name, "ConfigMap")
-    assert spec["serviceAccountName"] in named(name, "ServiceAccount")
+    accounts = named(name, "ServiceAccount")
+    assert (spec.get("serviceAccountName") in accounts) == (where != "submitter")
 
 
 @pytest.mark.parametrize(("name", "where", "template"), PODS)
