@@ -112,6 +112,8 @@ def environment(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> dic
         "AWS_ENDPOINT_URL": s3_server,
         "AWS_REGION": "us-east-1",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray Data leaves actors behind, for which a node that is to go waits 30 seconds.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": "a token of this test, long enough for Ray to take it",
     }
