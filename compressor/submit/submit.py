@@ -41,8 +41,8 @@ def submit(
     there = preflight(cluster, secrets).package
     code = there != own_digest()
     if code:
-        has = "another version of" if there else "not"
-        note(f"the cluster has {has} this package: its code travels with the job")
+        has = "has another version of" if there else "doesn't have"
+        note(f"the cluster {has} this package: its code travels with the job")
     name = identity or new_identity(request.job)
     with packed(request, code=code) as environment, cluster.explained():
         try:

@@ -198,7 +198,7 @@ def test_code_travels_to_a_cluster_without_it(tmp_path: Path) -> None:
             *(f"input.path={tmp_path}/a.parquet", f"output.path={tmp_path}/out"),
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "the cluster has not this package: its code travels" in done.stdout
+        assert "the cluster doesn't have this package: its code travels" in done.stdout
         assert pq.read_table(tmp_path / "out").num_rows == 20
         packages = list(cluster.folder.rglob("py_modules_files/*/compressor/cli.py"))
         assert len(packages) == 1
