@@ -64,11 +64,11 @@ def test_a_node_is_killed_and_another_comes(
 
 
 def test_of_two_refreshes_at_once_one_publishes(
-    three_nodes: LocalCluster, bucket: str, put: Put, s3: Any
+    cluster: LocalCluster, bucket: str, put: Put, s3: Any
 ) -> None:
     """The other leaves with exit code 1, and has changed nothing."""
     put("in/a.parquet", table(range(600)))
-    where = ["--address", three_nodes.address]
+    where = ["--address", cluster.address]
     both = [
         subprocess.Popen(
             submit_command("refresh", *where, *keys(bucket), "cluster.replicas=1"),
