@@ -5,16 +5,17 @@ the job. The autoscaler answers with nodes, or that no node of its configuration
 there is none, and where it answers so, the request is refused at once.
 """
 
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from compressor.config import ClusterSection
 from compressor.errors import InputError
 from compressor.pipeline.autoscaler import Growth, growth
 from compressor.pipeline.progress import clock, drawn
-from compressor.pipeline.resources import Allocation, Node, ShortageError, allocate
+from compressor.pipeline.resources import Allocation, Node, ShortageError, allocate, room
 from compressor.pipeline.session import alive_nodes, on_cluster
 
 POLL_SECONDS = 2.0
@@ -60,12 +61,41 @@ def _awaited(
                 raise InputError(f"{shortage}; its autoscaler has no node for it")
             if now - started >= cluster.wait_seconds:
                 raise InputError(_nothing_came(shortage, bringing, now - started))
-            demand.place(shortage)
+            demand.ask(shortage.replicas, shortage.cpus, shortage.gpus)
             time.sleep(POLL_SECONDS)
             try:
                 return allocate(cluster, alive_nodes(), device=device, shards=shards)
             except ShortageError as error:
                 shortage = error
+
+
+@contextmanager
+def growing(allocation: Allocation) -> Iterator[None]:
+    """Ask an autoscaler for room for one replica more, and again, while the block runs.
+
+    Ray Data uses what is there by then, but never asked for a node in our measurements.
+    """
+    if allocation.least == allocation.most or not on_cluster(growth).possible:
+        yield
+        return
+    stop = threading.Event()
+
+    def grow() -> None:
+        with _Demand() as demand:
+            while not stop.wait(POLL_SECONDS):
+                with suppress(Exception):  # never the job's concern
+                    if room(alive_nodes(), allocation) >= allocation.most or demand.met():
+                        demand.drop()
+                    else:
+                        demand.ask(1, allocation.cpus, allocation.gpus)
+
+    thread = threading.Thread(target=grow, name="growing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class _Demand:
@@ -80,30 +110,34 @@ class _Demand:
         """How Ray names the request in the autoscaler's answer."""
         return None if self._group is None else str(self._group.id.hex())
 
-    def place(self, shortage: ShortageError) -> None:
+    def ask(self, replicas: int, cpus: float, gpus: float) -> None:
         """Ask for room for the replicas, unless that is what was asked for before."""
         from ray.util import placement_group
 
-        shape = (shortage.replicas, shortage.cpus, shortage.gpus)
+        shape = (replicas, cpus, gpus)
         if shape == self._shape:
             return
-        self._remove()
-        bundle = {"CPU": shortage.cpus} | ({"GPU": shortage.gpus} if shortage.gpus else {})
-        self._group, self._shape = placement_group([bundle] * shortage.replicas, "PACK"), shape
+        self.drop()
+        bundle = {"CPU": cpus} | ({"GPU": gpus} if gpus else {})
+        self._group, self._shape = placement_group([bundle] * replicas, "PACK"), shape
 
-    def _remove(self) -> None:
+    def met(self) -> bool:
+        """Whether there is room; as long as it is asked for, it is taken from the replicas."""
+        return self._group is not None and bool(self._group.wait(timeout_seconds=0))
+
+    def drop(self) -> None:
         if self._group is not None:
             from ray.util import remove_placement_group
 
             remove_placement_group(self._group)
-            self._group = None
+            self._group = self._shape = None
 
     def __enter__(self) -> "_Demand":
         return self
 
     def __exit__(self, *of_error: object) -> None:
         with suppress(Exception):  # the cluster may be what has gone
-            self._remove()
+            self.drop()
 
 
 def _nothing_came(shortage: ShortageError, bringing: Growth, seconds: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan, Shard
 from compressor.corpus.storage import Storage
-from compressor.pipeline.await_nodes import allocation_on
+from compressor.pipeline.await_nodes import allocation_on, growing
 from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
@@ -23,6 +23,7 @@ from compressor.pipeline.takeover import Takeover, index_files, shared
 # The shards that a replica holds when it dies are tried again. What a text can do to a process is
 # dealt with by the replica; this is for machines that go, and an end to what never works.
 MOST_RESTARTS = 6
+MORE_LOST = 2  # replicas while they start, beyond all of them at once: a node that goes takes many
 SHARDS_QUEUED_PER_REPLICA = 2  # the next shard is there when one is done
 MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's accounting
 
@@ -60,7 +61,7 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
         announce(work.target, config)
         tally = start_tally()
         before = work.plan.rows - sum(shard.rows for shard in work.shards)
-        with shown(tally, work.plan.rows, before):
+        with shown(tally, work.plan.rows, before), growing(allocation):
             return on_cluster(_compress, work, allocation, tally)
 
 
@@ -84,7 +85,7 @@ def _compress(
     sink = ShardSink(files, budget, tally)
     reader = ShardSource(work.source, work.shards, plan.schema, bytes_per_row=_bytes_per_row(plan))
     replica = Work(spec, settings, plan.columns, threshold)
-    with quiet_data():
+    with quiet_data(lost_starting=allocation.most + MORE_LOST):
         _flow(reader, (replica, tally, _takeover(work)), sink, allocation)
     return threshold, {entry["index"]: entry for entry in sink.done}
 
@@ -122,7 +123,9 @@ def _flow(
         num_cpus=allocation.cpus,
         num_gpus=allocation.gpus,
         max_restarts=MOST_RESTARTS,
-        max_task_retries=MOST_RESTARTS,
+        # While its node is gone but not yet known to be, a shard fails many times in a few seconds;
+        # the replica counts how often it was really begun.
+        max_task_retries=-1,
     )
     dataset.write_datasink(sink, ray_remote_args={"num_cpus": IO_TASK_CPUS})
 

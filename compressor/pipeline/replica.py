@@ -120,10 +120,16 @@ class Replica:
             import ray
 
             self._sources.insert(0, ray.get(takeover))
-        self._compressor = load_patiently(self.loads, work.spec)
-        work.check_settings(self._compressor)
+        self._failure: Exception | None = None
+        try:
+            self._compressor = load_patiently(self.loads, work.spec)
+            work.check_settings(self._compressor)
+        except Exception as error:  # for the first shard to tell: a replica that ends here is
+            self._failure = error  # replaced as if its machine had gone, and so on and on
 
     def __call__(self, block: pa.Table) -> pa.Table:
+        if self._failure is not None:
+            raise self._failure
         return pa.concat_tables(self._compress(about, table) for about, table in unpack(block))
 
     def _compress(self, about: dict[str, Any], table: pa.Table) -> pa.Table:

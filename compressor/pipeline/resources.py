@@ -57,23 +57,28 @@ def allocate(
     nodes = [node for node in nodes if node.cpus > 0]
     gpus = _gpus_per_replica(cluster, nodes, device)
     cpus = _cpus_per_replica(cluster, nodes, gpus)
-    room = [_fits(node, cpus, gpus) for node in nodes]
+    fits = [_fits(node, cpus, gpus) for node in nodes]
     if isinstance(cluster.replicas, list):
         least, most = cluster.replicas
     elif cluster.replicas == "auto":
-        least = most = max(1, sum(room))
+        least = most = max(1, sum(fits))
     else:
         least = most = cluster.replicas
     least, most = min(least, shards), min(most, shards)
-    if sum(room) < least:
-        message = _what_is_missing(nodes, device, least, cpus, gpus, sum(room))
+    if sum(fits) < least:
+        message = _what_is_missing(nodes, device, least, cpus, gpus, sum(fits))
         raise ShortageError(message, least, cpus, gpus)
     booked = min(
         min(cpus, (node.cpus - _reserve(node)) / min(fit, most))
-        for node, fit in zip(nodes, room, strict=True)
+        for node, fit in zip(nodes, fits, strict=True)
         if fit
     )
     return Allocation(least, most, _round_down(booked), gpus, max(1, int(cpus)))
+
+
+def room(nodes: Sequence[Node], allocation: Allocation) -> int:
+    """How many of its replicas the nodes have room for."""
+    return sum(_fits(node, allocation.cpus, allocation.gpus) for node in nodes)
 
 
 def _gpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], device: str) -> float:

@@ -40,5 +40,7 @@ class Job(threading.Thread):
 
     def summary(self) -> dict[str, Any]:
         self.join(120)
-        assert isinstance(self.outcome, dict), self.outcome
-        return self.outcome
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        assert self.outcome, "the job hasn't ended"
+        return dict(self.outcome)

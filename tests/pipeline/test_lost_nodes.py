@@ -4,6 +4,7 @@ Each worker node has a cache of its own, as machines have, and its replicas writ
 they begin: what a lost node costs is counted.
 """
 
+import logging
 import os
 import signal
 import time
@@ -65,7 +66,7 @@ def nodes(tmp_path: Path, log: Path) -> Iterator[Nodes]:
     nodes = Nodes(tmp_path)
     nodes.add()
     nodes.add()
-    ray.init(address=nodes.cluster.address, log_to_driver=False, logging_level="error")
+    ray.init(address=nodes.cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     yield nodes
     ray.shutdown()
     nodes.cluster.shutdown()
@@ -73,7 +74,7 @@ def nodes(tmp_path: Path, log: Path) -> Iterator[Nodes]:
 
 @pytest.fixture
 def job(tmp_path: Path, tiny_model: Path, nodes: Nodes) -> Job:
-    source = write_files(tmp_path / "in", [table(range(ROWS))])
+    source = write_files(tmp_path / "in", [table(range(ROWS))], group=PER_SHARD)
     settings = [
         *(f"model.name={tiny_model}", "model.dtype=float32", f"cluster.rows_per_shard={PER_SHARD}"),
         *(f"cluster.replicas=[{REPLICAS}, {2 * REPLICAS}]", "cluster.cpus_per_replica=1"),
@@ -101,39 +102,33 @@ def test_a_killed_node_costs_its_shards_in_flight(nodes: Nodes, job: Job, log: P
     os.kill(raylet.process.pid, signal.SIGKILL)
     nodes.add()
     check(job, log, before)
-    assert len(noted(log, "loaded")) > 2 * REPLICAS  # the node that was added has worked, too
+    assert len(noted(log, "loaded")) > REPLICAS  # those that were lost, again
 
 
 def test_a_drained_node_costs_no_more(nodes: Nodes, job: Job, log: Path) -> None:
     """As autoscalers and spot machines do it: a notice, a deadline, and then it is gone."""
-    import ray
-
     drained = sorted(nodes.cluster.worker_nodes, key=lambda node: node.unique_id)[0]
     job.start()
     wait_until(lambda: len(job.written()) >= SHARDS // 4, 90)
     before = job.written()
     drain(nodes.cluster.address, drained.node_id, seconds=4)
     nodes.add()
-    gone = next(node for node in ray.nodes() if node["NodeID"] == drained.node_id)
-    wait_until(lambda: not alive(gone["NodeID"]) or not job.is_alive(), 90)
+    time.sleep(5)
+    (raylet,) = drained.all_processes["raylet"]
+    os.kill(raylet.process.pid, signal.SIGKILL)  # the deadline is over
     check(job, log, before)
-
-
-def alive(node: str) -> bool:
-    import ray
-
-    return any(of["NodeID"] == node and of["Alive"] for of in ray.nodes())
 
 
 def drain(address: str, node: str, *, seconds: int) -> None:
     """What `ray drain-node` does, without a new process."""
-    from ray._raylet import GcsClient
+    import ray
     from ray.core.generated import autoscaler_pb2
 
-    reasons: Any = autoscaler_pb2.DrainNodeReason
-    accepted, why = GcsClient(address=address).drain_node(
+    internals: Any = ray._raylet
+    messages: Any = autoscaler_pb2
+    accepted, why = internals.GcsClient(address=address).drain_node(
         node,
-        reasons.Value("DRAIN_NODE_REASON_PREEMPTION"),
+        messages.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
         "spot machine",
         int((time.time() + seconds) * 1000),
     )
@@ -148,7 +143,7 @@ def test_each_node_fetches_the_weights_once(
     filesystem.mkdir(bucket)
     for path in tiny_model.iterdir():
         filesystem.pipe_file(f"{bucket}/tiny/{path.name}", path.read_bytes())
-    source, log = write_files(tmp_path / "in", [table(range(ROWS))]), Requests()
+    source, log = write_files(tmp_path / "in", [table(range(ROWS))], group=PER_SHARD), Requests()
     with logged(s3_server, log) as url:
         options = yaml.safe_dump({**s3_options, "endpoint_url": url}, default_flow_style=True)
         settings = [
