@@ -5,6 +5,7 @@ below its own `ray start`, and end with it.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -80,6 +81,17 @@ class LocalCluster:
         return self._start(
             f"--address={self.host}:{self.port}", cpus=cpus, host=host or self.host, wrap=wrap
         )
+
+    def wait_for_nodes(self, count: int) -> None:
+        """Until so many have joined."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            with urllib.request.urlopen(f"{self.address}/api/v0/nodes", timeout=10) as answer:
+                nodes = json.load(answer)["data"]["result"]["result"]
+            if sum(node["state"] == "ALIVE" for node in nodes) >= count:
+                return
+            time.sleep(0.3)
+        raise RuntimeError(f"not {count} nodes within {START_SECONDS} s")
 
     def logs(self) -> list[Path]:
         """Every file of the session: Ray's logs, the jobs' logs, what was sent."""
