@@ -62,7 +62,9 @@ def ray_session() -> Iterator[None]:
     """One Ray for all tests: starting it takes seconds."""
     import ray
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(
+        "local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error"
+    )
     yield
     ray.shutdown()
 

@@ -75,6 +75,7 @@ def parquet_entries(storage: Storage) -> list[Entry]:
 def read_footers(entries: Sequence[Entry], storage: Storage) -> list[SourceFile]:
     """Read the footers of `entries`; raises `InputError` that names the first bad file."""
     filesystem, _ = storage.open()
+    schemas: dict[bytes, pa.Schema] = {}  # files of one corpus share theirs, which are large
 
     def read(entry: Entry) -> SourceFile:
         with storage.explained():
@@ -86,13 +87,15 @@ def read_footers(entries: Sequence[Entry], storage: Storage) -> list[SourceFile]
                 f"{storage.key}: {entry.path}: not a readable Parquet file "
                 f"(truncated?): {_first_line(error)}"
             ) from error
+        schema = file.schema_arrow
+        schema = schemas.setdefault(schema.serialize().to_pybytes(), schema)
         groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
         return SourceFile(
             entry.path,
             entry.size,
             entry.version,
             tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups),
-            file.schema_arrow,
+            schema,
         )
 
     with ThreadPoolExecutor(FOOTER_READERS) as pool:

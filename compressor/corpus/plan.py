@@ -9,7 +9,7 @@ name of an output file says whether its work is done.
 import hashlib
 import itertools
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,46 +18,12 @@ import pyarrow as pa
 from compressor.corpus.columns import TextColumn, added_fields, check_columns
 from compressor.corpus.files import RowGroup, SourceFile, source_files
 from compressor.corpus.schema import unify
+from compressor.corpus.shards import FINGERPRINT_DIGITS, Piece, Shard, Shards
 from compressor.corpus.storage import Storage
 
 # Half of Ray's 128 MiB target block: the output holds the input and the compressed text.
 SHARD_BYTES = 64 * 1024 * 1024
-FINGERPRINT_DIGITS = 16
 RowGroupId = tuple[str, int]  # path of the file, number of the row group
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Row groups `first` to `last` of a file; or some rows of the one row group `first`."""
-
-    path: str
-    version: str
-    first: int
-    last: int
-    rows: int
-    start: int | None = None  # None: whole row groups
-
-    @property
-    def is_part_of_a_row_group(self) -> bool:
-        return self.start is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Rows that are read, compressed and written together."""
-
-    index: int
-    pieces: tuple[Piece, ...]
-    fingerprint: str
-
-    @property
-    def rows(self) -> int:
-        return sum(piece.rows for piece in self.pieces)
-
-    @property
-    def name(self) -> str:
-        """The output file. Its order is the order of the input."""
-        return f"part-{self.index:05d}-{self.fingerprint}.parquet"
 
 
 @dataclass(frozen=True)
@@ -67,7 +33,7 @@ class Plan:
     files: tuple[SourceFile, ...]
     schema: pa.Schema
     columns: tuple[TextColumn, ...]
-    shards: tuple[Shard, ...]
+    shards: Shards
 
     @property
     def rows(self) -> int:
@@ -128,39 +94,15 @@ def cut_shards(
     rows_per_shard: int,
     recipe: str,
     done: Container[RowGroupId] = (),
-) -> tuple[Shard, ...]:
+) -> Shards:
     """The rows of `files` in order, as shards; where there are no rows, one shard without any.
 
     The row groups in `done` are left out.
     """
-    drafts = list(_cut(files, rows_per_shard, SHARD_BYTES, done))
-    return tuple(
-        Shard(index, pieces, shard_fingerprint(pieces, schema, recipe))
-        for index, pieces in enumerate(drafts or ([] if done else [()]))
-    )
-
-
-def read_units(shards: Iterable[Shard]) -> list[tuple[Shard, ...]]:
-    """Shards that are read in one go: the parts of one row group, else each for itself.
-
-    Parquet can't skip to a row inside a row group, so parts read one by one would decode the
-    group once for each.
-    """
-    units: list[list[Shard]] = []
-    for shard in shards:
-        if units and _shares_row_group(units[-1][-1], shard):
-            units[-1].append(shard)
-        else:
-            units.append([shard])
-    return [tuple(unit) for unit in units]
-
-
-def _shares_row_group(left: Shard, right: Shard) -> bool:
-    if not (left.pieces and right.pieces):
-        return False
-    a, b = left.pieces[0], right.pieces[0]
-    both_parts = a.is_part_of_a_row_group and b.is_part_of_a_row_group
-    return both_parts and (a.path, a.first) == (b.path, b.first)
+    fingerprint = fingerprinter(schema, recipe)
+    drafts = enumerate(_cut(files, rows_per_shard, SHARD_BYTES, done))
+    shards = Shards.of(Shard(index, pieces, fingerprint(pieces)) for index, pieces in drafts)
+    return shards if len(shards) or done else Shards.of([Shard(0, (), fingerprint(()))])
 
 
 def _cut(
@@ -209,11 +151,15 @@ def _append(pieces: list[Piece], piece: Piece) -> None:
         pieces.append(piece)
 
 
-def shard_fingerprint(pieces: Sequence[Piece], schema: pa.Schema, recipe: str) -> str:
-    """What decides the content of an output file, and names it."""
-    identity = [[p.path, p.version, p.first, p.last, p.start, p.rows] for p in pieces]
-    types = [[field.name, str(field.type), field.nullable] for field in schema]
-    return _digest(recipe, json.dumps([identity, types]))[:FINGERPRINT_DIGITS]
+def fingerprinter(schema: pa.Schema, recipe: str) -> Callable[[Sequence[Piece]], str]:
+    """What decides the content of an output file, and names it, as a function of its pieces."""
+    types = json.dumps([[field.name, str(field.type), field.nullable] for field in schema])
+
+    def fingerprint(pieces: Sequence[Piece]) -> str:
+        identity = [[p.path, p.version, p.first, p.last, p.start, p.rows] for p in pieces]
+        return _digest(recipe, f"[{json.dumps(identity)}, {types}]")[:FINGERPRINT_DIGITS]
+
+    return fingerprint
 
 
 def _digest(*parts: str) -> str:

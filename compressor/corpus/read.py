@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compressor.corpus.plan import Piece, Shard
+from compressor.corpus.shards import Piece, Shard
 from compressor.corpus.storage import Storage
 from compressor.errors import JobError
 

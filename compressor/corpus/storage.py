@@ -66,7 +66,7 @@ class Storage:
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"{self.key}: {self.url}: {_reason(error)}") from error
+            raise InputError(f"{self.key}: {self.url}: {reason_of(error)}") from error
 
     def files(self) -> list[Entry]:
         """Every file of the directory (or matched by the glob, or the file itself), by path.
@@ -241,7 +241,7 @@ def _check_bucket(filesystem: Any, path: str) -> None:
         raise FileNotFoundError("The specified bucket does not exist")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What a person can act on, in one line."""
     text = " ".join(str(error).split())
     name = type(error).__name__

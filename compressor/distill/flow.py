@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import ray
 
-from compressor.corpus.plan import Shard
+from compressor.corpus.shards import Shard
 from compressor.distill.config import TeacherSection
 from compressor.distill.limits import INTERRUPTED, Counts, Limits, Stop, Usage
 from compressor.distill.progress import asking_line

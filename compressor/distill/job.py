@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from compressor.corpus.columns import check_text, column_type
 from compressor.corpus.files import SourceFile, source_files
-from compressor.corpus.plan import cut_shards, read_units
+from compressor.corpus.plan import cut_shards
 from compressor.corpus.schema import unify
+from compressor.corpus.shards import read_units
 from compressor.corpus.storage import Storage, apart
 from compressor.distill.config import DistillConfig
 from compressor.distill.limits import CAPPED, WRONG, Stop

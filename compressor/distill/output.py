@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compressor.corpus.plan import Shard
+from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import read_records
 from compressor.distill.config import DistillConfig

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from compressor.corpus.files import SourceFile
-from compressor.corpus.plan import Shard
+from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
 from compressor.distill.chunk import Chunk, cut_chunks
 from compressor.distill.config import ChunkSection, InputSection

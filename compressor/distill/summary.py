@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from compressor import __version__
-from compressor.corpus.plan import Shard
+from compressor.corpus.shards import Shard
 from compressor.distill.limits import Stop, Usage
 from compressor.distill.quality_report import write_report
 from compressor.distill.records import MEASURES, Verdicts

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from compressor.corpus.plan import Shard
 from compressor.corpus.read import read_shards
+from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import write_shard
 from compressor.distill.asking import ask_all, questions

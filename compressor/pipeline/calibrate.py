@@ -6,8 +6,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from compressor.config import CompressionSection
-from compressor.corpus.plan import Plan, Shard, read_units
+from compressor.corpus.plan import Plan
 from compressor.corpus.read import read_shards
+from compressor.corpus.shards import Shard, read_units
 from compressor.corpus.storage import Storage
 from compressor.pipeline.replica import ModelSpec, load
 from compressor.pipeline.resources import Allocation

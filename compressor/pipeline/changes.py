@@ -18,8 +18,9 @@ from compressor.corpus.plan import (
     checked_schema,
     corpus_recipe,
     cut_shards,
-    shard_fingerprint,
+    fingerprinter,
 )
+from compressor.corpus.shards import Shards
 from compressor.corpus.storage import Entry
 from compressor.errors import InputError
 from compressor.pipeline.prepare import Task
@@ -86,6 +87,7 @@ def plan_step(
     if config.compression.scope == "corpus":
         recipe = corpus_recipe(recipe, files)
     published = _published(task, version)
+    fingerprint = fingerprinter(schema, recipe)
     has_rows = any(file.rows for file in files)
 
     def stays(one: PublishedShard) -> bool:
@@ -93,7 +95,7 @@ def plan_step(
         return (
             bool(pieces) == has_rows
             and all(piece.path in comparison.unchanged for piece in pieces)
-            and shard_fingerprint(pieces, schema, recipe) == one.shard.fingerprint
+            and fingerprint(pieces) == one.shard.fingerprint
         )
 
     kept = tuple(one for one in published if stays(one))
@@ -109,7 +111,7 @@ def plan_step(
         files, schema, rows_per_shard=config.cluster.rows_per_shard, recipe=recipe, done=done
     )
     if kept and not has_rows:
-        shards = ()  # the one file without rows is there
+        shards = Shards.of(())  # the one file without rows is there
     plan = Plan(tuple(files), schema, columns, shards)
     check_delta_types(plan.output_schema, key)
     return Step(plan, kept, dropped, _takeover(task, version, dropped))

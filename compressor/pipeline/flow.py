@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from compressor.config import CompressConfig
-from compressor.corpus.plan import Plan, Shard
+from compressor.corpus.plan import Plan
+from compressor.corpus.shards import Shards
 from compressor.corpus.storage import Storage
 from compressor.pipeline.await_nodes import allocation_on, growing
 from compressor.pipeline.calibrate import threshold_for
@@ -14,7 +15,7 @@ from compressor.pipeline.failure import unwrapped
 from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica, Work
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation
-from compressor.pipeline.resume import announce, shard_record
+from compressor.pipeline.resume import announce
 from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
@@ -41,7 +42,7 @@ class Assignment:
     source: Storage
     target: Storage
     plan: Plan
-    shards: Sequence[Shard]
+    shards: Shards
     model: str
     threshold: float | None = None
     takeover: Sequence[str] = ()
@@ -60,7 +61,7 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
         )
         announce(work.target, config)
         tally = start_tally()
-        before = work.plan.rows - sum(shard.rows for shard in work.shards)
+        before = work.plan.rows - int(work.shards.rows.sum())
         with shown(tally, work.plan.rows, before), growing(allocation):
             return on_cluster(_compress, work, allocation, tally)
 
@@ -74,16 +75,16 @@ def _compress(
     threshold = work.threshold
     if settings.scope == "corpus" and threshold is None:
         threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
-    files = ShardFiles(
-        work.target,
-        plan.output_schema,
-        {shard.index: shard.name for shard in work.shards},
-        {shard.index: shard_record(shard, threshold) for shard in work.shards},
-        plain=config.output.format == "delta",
-    )
+    files = ShardFiles(work.target, plan.output_schema, plain=config.output.format == "delta")
     budget = ErrorBudget(config.output.max_error_rate, plan.rows, work.errors)
     sink = ShardSink(files, budget, tally)
-    reader = ShardSource(work.source, work.shards, plan.schema, bytes_per_row=_bytes_per_row(plan))
+    reader = ShardSource(
+        work.source,
+        work.shards,
+        plan.schema,
+        threshold=threshold,
+        bytes_per_row=_bytes_per_row(plan),
+    )
     replica = Work(spec, settings, plan.columns, threshold)
     with quiet_data(lost_starting=allocation.most + MORE_LOST):
         _flow(reader, (replica, tally, _takeover(work)), sink, allocation)

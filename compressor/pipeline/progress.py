@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+COUNTED = ("rows", "original_tokens", "compressed_tokens", "error")
 TERMINAL_SECONDS, LOG_SECONDS = 1.0, 30.0
 ERASE = "\r\x1b[2K"
 
@@ -46,9 +47,9 @@ class Tally:
     """Counts finished shards, each once however often a task is retried; and the attempts."""
 
     def __init__(self) -> None:
-        self._shards: dict[int, Mapping[str, Any]] = {}
+        self._shards: dict[int, tuple[int, ...]] = {}
+        self._sums = (0,) * len(COUNTED)
         self._begun: Counter[int] = Counter()
-        self._errors = 0
 
     def begin(self, index: int) -> int:
         """How often the shard was begun before."""
@@ -57,26 +58,40 @@ class Tally:
 
     def add(self, index: int, statistics: Mapping[str, Any]) -> int:
         """Count a shard; returns how many rows have failed so far."""
-        before = self._shards.get(index, {})
-        self._errors += statistics.get("error", 0) - before.get("error", 0)
-        self._shards[index] = statistics
-        return self._errors
+        now = tuple(int(statistics[name]) for name in COUNTED)
+        before = self._shards.get(index, (0,) * len(COUNTED))
+        self._sums = tuple(
+            total + new - old for total, new, old in zip(self._sums, now, before, strict=True)
+        )
+        self._shards[index] = now
+        return self._sums[-1]
 
     def sums(self) -> tuple[int, int, int]:
         """Rows, original tokens, compressed tokens."""
-        shards = self._shards.values()
-        rows, original, compressed = (
-            sum(shard[name] for shard in shards)
-            for name in ("rows", "original_tokens", "compressed_tokens")
-        )
-        return rows, original, compressed
+        return self._sums[0], self._sums[1], self._sums[2]
 
 
 def start_tally() -> Any:
-    """The actor, which needs no CPU of its own."""
+    """The actor, which needs no CPU of its own; it lives and dies with the driver's node."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Tally).options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def count_shard(tally: Any, index: int, statistics: Mapping[str, Any]) -> int:
+    """Tell of a finished shard; returns how many rows have failed so far, as far as is known."""
     import ray
 
-    return ray.remote(num_cpus=0)(Tally).remote()
+    told = tally.add.remote(index, statistics)
+    if not statistics["error"]:
+        return 0
+    try:
+        failed: int = ray.get(told)
+    except ray.exceptions.RayError:
+        return int(statistics["error"])
+    return failed
 
 
 def begin_shard(tally: Any, index: int) -> int:

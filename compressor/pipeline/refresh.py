@@ -146,8 +146,8 @@ def _commit(
 
 def _resumed(task: Task, step: Step) -> dict[str, Record]:
     """Records of planned files that are there: left by a run that was cut short before its end."""
-    there = set(task.target.names())
-    names = [shard.name for shard in step.plan.shards if shard.name in there]
+    there = task.target.names()
+    names = [name for name in there if step.plan.shards.find(name) is not None]
     with task.target.explained():
         return read_records(task.target, names)
 
@@ -163,7 +163,7 @@ def _published(task: Task, step: Step, results: list[ShardResult]) -> list[Publi
 def _changes(comparison: Comparison, step: Step, whole: Statistics | None = None) -> dict[str, Any]:
     rows = {"kept": sum(one.shard.rows for one in step.kept)}
     if whole is None:
-        rows["to_look_at"] = sum(shard.rows for shard in step.plan.shards)
+        rows["to_look_at"] = int(step.plan.shards.rows.sum())
     else:
         written = whole.rows - rows["kept"]
         rows["taken_over"] = whole.reused

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compressor.corpus.plan import Shard
+from compressor.corpus.shards import Shard
 from compressor.pipeline.statistics import Statistics
 
 Record = dict[str, Any]

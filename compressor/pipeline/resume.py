@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from compressor.config import CompressConfig
-from compressor.corpus.plan import Plan, Shard
+from compressor.corpus.plan import Plan
+from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import read_records
 from compressor.errors import InputError
@@ -29,7 +30,7 @@ def finished(target: Storage, plan: Plan, config: CompressConfig) -> dict[str, d
     """
     with target.explained():
         visible = [name for name in target.names() if not name.startswith(("_", "."))]
-        foreign = sorted(set(visible) - {shard.name for shard in plan.shards})
+        foreign = [name for name in visible if plan.shards.find(name) is None]
         if foreign:
             raise InputError(_refusal(target, foreign[0], config))
         return read_records(target, visible)

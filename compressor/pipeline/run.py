@@ -61,9 +61,9 @@ def compress_missing(
 
     `takeover`: files whose rows may be taken over; `errors`: failed rows in files that stay.
     """
-    missing = [shard for shard in plan.shards if shard.name not in resumed]
+    missing = plan.shards.without(resumed)
     threshold = next((record["threshold"] for record in resumed.values()), None)
-    if not missing:
+    if not len(missing):
         return threshold, {}
     if not plan.rows:
         announce(task.target, task.config)
@@ -98,9 +98,9 @@ def write_empty(task: Task, plan: Plan) -> dict[int, Record]:
 
 def check_complete(target: Storage, plan: Plan) -> None:
     """Every planned file must be there, seen from here."""
-    lacking = {shard.name for shard in plan.shards} - set(target.names())
-    if lacking:
+    lacking = plan.shards.without(target.names())
+    if len(lacking):
         raise JobError(
             f"{target.url}: {len(lacking)} of {len(plan.shards)} files are missing, for example "
-            f"{min(lacking)}; is output.path a local path that the nodes don't share?"
+            f"{lacking[0].name}; is output.path a local path that the nodes don't share?"
         )

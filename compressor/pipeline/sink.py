@@ -8,33 +8,39 @@ import pyarrow as pa
 from ray.data.block import Block
 from ray.data.datasource import Datasink, WriteResult
 
-from compressor.corpus.storage import Storage
+from compressor.corpus.storage import Storage, reason_of
 from compressor.corpus.write import write_shard
+from compressor.errors import JobError
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.payload import unpack
+from compressor.pipeline.progress import count_shard
 
 Done = list[dict[str, Any]]
+RETURNED = ("index", "statistics", "measured")  # what the driver needs to know
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFiles:
-    """How shards become files.
-
-    By the shard's number: `names`, and `records`, the parts of the files' records that are known
-    before the start. `plain`: without Arrow's own schema, for a table whose log has the schema.
-    """
+    """How shards become files; `plain` as `encode` explains it."""
 
     storage: Storage
     schema: pa.Schema
-    names: Mapping[int, str]
-    records: Mapping[int, Mapping[str, Any]]
     plain: bool
 
-    def write(self, index: int, table: pa.Table, statistics: Mapping[str, Any]) -> int:
-        """Write a shard's file; returns its size."""
-        record = {**self.records[index], "statistics": statistics}
+    def write(self, about: Mapping[str, Any], table: pa.Table) -> int:
+        """Write a shard's file, its statistics in the record; returns its size in bytes.
+
+        Raises `JobError` where the storage doesn't take it.
+        """
+        record = {**about["record"], "statistics": about["statistics"]}
         table = pa.Table.from_arrays(table.columns, schema=self.schema)
-        return write_shard(self.storage, self.names[index], table, record, plain=self.plain)
+        try:
+            return write_shard(self.storage, about["name"], table, record, plain=self.plain)
+        except OSError as error:  # the filesystem has tried again where that makes sense
+            raise JobError(
+                f"{self.storage.url}/{about['name']}: can't be written: {reason_of(error)}; "
+                "what is done is kept, a rerun continues"
+            ) from error
 
 
 class ShardSink(Datasink[Done]):
@@ -52,13 +58,9 @@ class ShardSink(Datasink[Done]):
 
     def _write(self, about: dict[str, Any], table: pa.Table) -> dict[str, Any]:
         index, statistics = about["index"], about["statistics"]
-        size = self._files.write(index, table, statistics)
-        counted = self._tally.add.remote(index, statistics)
-        if statistics["error"]:
-            import ray
-
-            self._budget.check(ray.get(counted))
-        return {**about, "bytes": size}
+        size = self._files.write(about, table)
+        self._budget.check(count_shard(self._tally, index, statistics))
+        return {**{name: about[name] for name in RETURNED}, "bytes": size}
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:
         self.done = [entry for returned in write_result.write_returns for entry in returned]

@@ -1,42 +1,56 @@
 """The reading end of the Ray pipeline: planned shards become blocks of one row each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from compressor.corpus.plan import Shard, read_units
 from compressor.corpus.read import read_shards
+from compressor.corpus.shards import Shards, read_units, unit_bounds
 from compressor.corpus.storage import Storage
 from compressor.pipeline.payload import pack
+from compressor.pipeline.resume import shard_record
 
 if TYPE_CHECKING:
     from ray.data import DataContext
 
+MOST_TASKS = 10_000  # Ray's driver holds them all; a task streams what it reads, shard by shard
+
 
 class ShardSource(Datasource):
-    """One read task a shard; the shards that are parts of one row group share a task."""
+    """One read task a shard; the shards that are parts of one row group share a task.
+
+    Where there are more than `MOST_TASKS`, neighbours share one. `threshold` goes into the records
+    of the shards' files.
+    """
 
     def __init__(
-        self, storage: Storage, shards: Sequence[Shard], schema: pa.Schema, *, bytes_per_row: float
+        self,
+        storage: Storage,
+        shards: Shards,
+        schema: pa.Schema,
+        *,
+        threshold: float | None,
+        bytes_per_row: float,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._storage = storage
-        self._units = read_units(shards)
-        self._schema = schema
-        self._bytes_per_row = bytes_per_row
+        self._storage, self._shards, self._schema = storage, shards, schema
+        self._threshold, self._bytes_per_row = threshold, bytes_per_row
+        units = unit_bounds(shards)
+        count = min(MOST_TASKS, len(units) - 1)
+        self._bounds = units[np.arange(count + 1) * (len(units) - 1) // max(1, count)]
 
     @property
     def tasks(self) -> int:
         """What `override_num_blocks` must say, or Ray cuts the blocks as it sees fit."""
-        return len(self._units)
+        return len(self._bounds) - 1
 
     def estimate_inmemory_data_size(self) -> int:
-        rows = sum(shard.rows for unit in self._units for shard in unit)
-        return int(rows * self._bytes_per_row)
+        return int(self._shards.rows.sum() * self._bytes_per_row)
 
     def get_read_tasks(
         self,
@@ -44,21 +58,32 @@ class ShardSource(Datasource):
         per_task_row_limit: int | None = None,
         data_context: "DataContext | None" = None,  # noqa: ARG002
     ) -> list[ReadTask]:
-        return [
-            ReadTask(
-                partial(_read, self._storage, unit, self._schema),
-                BlockMetadata(
-                    num_rows=len(unit),
-                    size_bytes=int(sum(shard.rows for shard in unit) * self._bytes_per_row),
-                    input_files=None,
-                    exec_stats=None,
-                ),
-                per_task_row_limit=per_task_row_limit,
+        tasks = []
+        for first, end in zip(self._bounds[:-1].tolist(), self._bounds[1:].tolist(), strict=True):
+            part = self._shards[first:end]
+            tasks.append(
+                ReadTask(
+                    partial(_read, self._storage, part, self._schema, self._threshold),
+                    BlockMetadata(
+                        num_rows=len(part),
+                        size_bytes=int(part.rows.sum() * self._bytes_per_row),
+                        input_files=None,
+                        exec_stats=None,
+                    ),
+                    per_task_row_limit=per_task_row_limit,
+                )
             )
-            for unit in self._units
-        ]
+        return tasks
 
 
-def _read(storage: Storage, unit: Sequence[Shard], schema: pa.Schema) -> Iterator[Any]:
-    for shard, table in zip(unit, read_shards(storage, unit, schema), strict=True):
-        yield pack({"index": shard.index}, table)
+def _read(
+    storage: Storage, shards: Shards, schema: pa.Schema, threshold: float | None
+) -> Iterator[Any]:
+    for unit in read_units(shards):
+        for shard, table in zip(unit, read_shards(storage, unit, schema), strict=True):
+            about = {
+                "index": shard.index,
+                "name": shard.name,
+                "record": shard_record(shard, threshold),
+            }
+            yield pack(about, table)

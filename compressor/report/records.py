@@ -20,9 +20,10 @@ from compressor.config import (
 )
 from compressor.corpus.columns import ERROR, TextColumn, added_fields, check_columns, text_columns
 from compressor.corpus.files import SourceFile, source_files
-from compressor.corpus.plan import Piece, Shard, plan_corpus
+from compressor.corpus.plan import plan_corpus
 from compressor.corpus.read import read_shards
 from compressor.corpus.schema import unify
+from compressor.corpus.shards import Piece, Shard
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.report.align import kept_spans

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from compressor.corpus.files import SourceFile
-from compressor.corpus.plan import Piece
+from compressor.corpus.shards import Piece
 
 Interval = tuple[int, int, str]  # first row, row after the last, output file
 

@@ -3,6 +3,7 @@
 Input: two tables and what counts tokens; output: problems, each a line that names the row.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from compressor.engine.subwords import TokenCounter
 from compressor.pipeline.rows import texts_of
 from compressor.report.align import is_selection
 
+SLACK_TOKENS, SLACK_SHARE = 2, 0.02  # of its budget that a record may leave unused
+SEPARATOR_TOKENS = 1  # what a blank before a word may cost
+MOST_TRIED = 100
 FORCED = OVER_BUDGET.partition(":")[0]
 
 
@@ -100,6 +104,20 @@ class Checker:
             yield f"{where} differs from the text, which fits its budget as it is"
         if self.settings.scope == "record" and recount > target and FORCED not in note:
             yield f"{where} has {recount} tokens, its budget is {target}"
+        if self.settings.scope == "record" and self._has_more_to_give(
+            text, short, target, target - recount
+        ):
+            yield f"{where} has {recount} tokens, although words fit its budget of {target}"
+
+    def _has_more_to_give(self, text: str, short: str, target: int, left: int) -> bool:
+        """Whether a word that was dropped as a whole would fit what is `left` of the budget."""
+        if left <= max(SLACK_TOKENS, SLACK_SHARE * target):
+            return False
+        if self.settings.drop_consecutive:  # words are left out that no budget asks for
+            return False
+        dropped = [*(Counter(text.split()) - Counter(short.split()))][:MOST_TRIED]
+        costs = self.counter.count(dropped)
+        return bool(len(costs)) and int(min(costs)) + SEPARATOR_TOKENS <= left
 
 
 def _passthrough(name: str, source: pa.ChunkedArray, result: pa.ChunkedArray) -> Iterator[str]:

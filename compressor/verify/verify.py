@@ -17,9 +17,9 @@ from compressor.config import CompressConfig
 from compressor.corpus.columns import text_columns
 from compressor.corpus.delta import Version, current
 from compressor.corpus.files import SourceFile, source_files
-from compressor.corpus.plan import Shard
 from compressor.corpus.read import read_shards
 from compressor.corpus.schema import unify
+from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import RECORD
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter

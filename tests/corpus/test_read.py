@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from compressor.corpus.columns import text_columns
-from compressor.corpus.plan import Plan, plan_corpus, read_units
+from compressor.corpus.plan import Plan, plan_corpus
 from compressor.corpus.read import read_shards
+from compressor.corpus.shards import read_units
 from compressor.corpus.storage import Storage
 from compressor.errors import JobError
 

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,11 +19,12 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 
 
 class Faults:
-    """How often requests fail, and how many have."""
+    """How often requests fail, how many have, and how often each object was written."""
 
     def __init__(self, seed: int) -> None:
         self.rate = 0.0
         self.injected = 0
+        self.written: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -32,6 +34,10 @@ class Faults:
                 return None
             self.injected += 1
             return self._random.choice(["500", "503", "slow", "reset"])
+
+    def count(self, path: str) -> None:
+        with self._lock:
+            self.written[path] += 1
 
 
 @contextmanager
@@ -66,7 +72,10 @@ def faulty(upstream: str, faults: Faults) -> Iterator[str]:
             headers.pop("Transfer-Encoding", None)
             inner.request(self.command, self.path, body, headers)
             answer = inner.getresponse()
-            self._answer(answer.status, answer.getheaders(), answer.read())
+            content = answer.read()
+            if self.command == "PUT" and answer.status == 200:
+                faults.count(urlsplit(self.path).path)
+            self._answer(answer.status, answer.getheaders(), content)
             inner.close()
 
         def _body(self) -> bytes:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,10 @@ SEED = int(os.environ.get("FAULT_SEED", str(time.time_ns() % 10**6)))
 SHARDS, ROWS = 40, 14
 FAULT_RATE = 0.05
 KINDS = ("driver", "raylet", "replica", "worker", "storage")
+MOST_IN_FLIGHT = 4  # shards that a process which is killed may be about to write, or has just
 LONGEST_WAIT = 25.0  # seconds from the start to a kill: from planning to the last shards
+LONGEST_WORK = 6.0  # seconds from the first shard to a kill
+SHARE_AMID_SHARDS = 0.75  # of the runs; the others are hit at any time
 
 
 class Corpus:
@@ -102,10 +105,16 @@ def test_nothing_lost_doubled_or_different(run: int, corpus: Corpus, faults: Fau
     kinds = dice.choices(KINDS, k=dice.randint(1, 3))
     print(f"FAULT_SEED={SEED} run {run}: {kinds}")
     output = f"out-{run}"
+    parts = f"/{corpus.bucket}/{output}/part-"
     faults.rate = FAULT_RATE if "storage" in kinds else 0.0
     process = corpus.start(output)
+    if dice.random() < SHARE_AMID_SHARDS:
+        wait_for(process, lambda: any(path.startswith(parts) for path in list(faults.written)))
+        longest = LONGEST_WORK
+    else:
+        longest = LONGEST_WAIT
     for kind in kinds:
-        wait(process, dice.uniform(0, LONGEST_WAIT / len(kinds)))
+        wait(process, dice.uniform(0, longest / len(kinds)))
         if kind != "storage":
             kill(process, kind, dice)
     try:
@@ -119,6 +128,9 @@ def test_nothing_lost_doubled_or_different(run: int, corpus: Corpus, faults: Fau
 
     after = corpus.times(output)
     assert all(after[name] == at for name, at in before.items()), "a finished shard was done again"
+    writes = sum(times for path, times in faults.written.items() if path.startswith(parts))
+    print(f"{len(before)} of {SHARDS} shards there before the rerun, {writes} writes")
+    assert writes - SHARDS <= MOST_IN_FLIGHT * len(kinds)
     assert corpus.contents(output) == corpus.contents("undisturbed")
     result = CliRunner().invoke(
         verify,
@@ -136,6 +148,11 @@ def wait(process: subprocess.Popen[str], seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         time.sleep(0.1)
+
+
+def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    while not condition() and process.poll() is None:
+        time.sleep(0.05)
 
 
 def kill(process: subprocess.Popen[str], kind: str, dice: random.Random) -> None:

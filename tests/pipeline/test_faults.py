@@ -38,7 +38,9 @@ def own_ray(counter: Path) -> Any:
 
     if ray.is_initialized():
         pytest.skip("wants a process without Ray: run this file by itself")
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(
+        "local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error"
+    )
     yield
     ray.shutdown()
 

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from compressor.corpus.files import RowGroup, SourceFile
-from compressor.corpus.plan import Piece
+from compressor.corpus.shards import Piece
 from compressor.verify.coverage import check_coverage
 
 FILES = [

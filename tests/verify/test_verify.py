@@ -86,6 +86,7 @@ def test_a_delta_table_passes_after_a_refresh(tmp_path: Path, compress: Job) -> 
 DAMAGE: list[tuple[str, Any, str]] = [
     ("compressed_text", "walked Moon people", "is no selection of the text's own words"),
     ("compressed_text", "", "has 0 tokens, not"),
+    ("compressed_text", "", "has 0 tokens, although words fit its budget of"),
     ("compressed_text", TEXTS[0], "its budget is"),
     ("compressed_text", None, "is null, but the text is not"),
     ("original_tokens", 3, "tokens, not 3"),
