@@ -5,10 +5,10 @@ the job. The autoscaler answers with nodes, or that no node of its configuration
 there is none, and where it answers so, the request is refused at once.
 """
 
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from compressor.config import ClusterSection
@@ -27,12 +27,17 @@ def allocation_on(
 ) -> Allocation:
     """Like `allocate`, after waiting for nodes where an autoscaler may add what lacks.
 
-    Raises `InputError` where it can't, or hasn't after `cluster.wait_seconds`.
+    More replicas than there is room for are left only to a cluster that may grow. Raises
+    `InputError` where what lacks can't come, or hasn't after `cluster.wait_seconds`.
     """
     try:
-        return allocate(cluster, nodes, device=device, shards=shards)
+        allocation = allocate(cluster, nodes, device=device, shards=shards)
     except ShortageError as error:
         return _awaited(error, cluster, device, shards)
+    there = room(nodes, allocation)
+    if there >= allocation.most or on_cluster(growth).possible:
+        return allocation
+    return replace(allocation, most=there)
 
 
 def _awaited(
@@ -69,35 +74,6 @@ def _awaited(
                 shortage = error
 
 
-@contextmanager
-def growing(allocation: Allocation) -> Iterator[None]:
-    """Ask an autoscaler for room for one replica more, and again, while the block runs.
-
-    Ray Data uses what is there by then, but never asked for a node in our measurements.
-    """
-    if allocation.least == allocation.most or not on_cluster(growth).possible:
-        yield
-        return
-    stop = threading.Event()
-
-    def grow() -> None:
-        with _Demand() as demand:
-            while not stop.wait(POLL_SECONDS):
-                with suppress(Exception):  # never the job's concern
-                    if room(alive_nodes(), allocation) >= allocation.most or demand.met():
-                        demand.drop()
-                    else:
-                        demand.ask(1, allocation.cpus, allocation.gpus)
-
-    thread = threading.Thread(target=grow, name="growing", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 class _Demand:
     """What an autoscaler is asked for, while the block runs."""
 
@@ -120,10 +96,6 @@ class _Demand:
         self.drop()
         bundle = {"CPU": cpus} | ({"GPU": gpus} if gpus else {})
         self._group, self._shape = placement_group([bundle] * replicas, "PACK"), shape
-
-    def met(self) -> bool:
-        """Whether there is room; as long as it is asked for, it is taken from the replicas."""
-        return self._group is not None and bool(self._group.wait(timeout_seconds=0))
 
     def drop(self) -> None:
         if self._group is not None:

@@ -8,7 +8,7 @@ from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan
 from compressor.corpus.shards import Shards
 from compressor.corpus.storage import Storage
-from compressor.pipeline.await_nodes import allocation_on, growing
+from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
@@ -62,7 +62,7 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
         announce(work.target, config)
         tally = start_tally()
         before = work.plan.rows - int(work.shards.rows.sum())
-        with shown(tally, work.plan.rows, before), growing(allocation):
+        with shown(tally, work.plan.rows, before):
             return on_cluster(_compress, work, allocation, tally)
 
 
@@ -106,10 +106,10 @@ def _flow(
     import ray
     from ray.data import ActorPoolStrategy
 
+    # All are asked for at once, and the first that is there begins: those without room yet are what
+    # an autoscaler sees. Let grow, a pool gets a share of the CPUs that is too small for its most.
     pool = ActorPoolStrategy(
-        min_size=allocation.least,
-        max_size=allocation.most,
-        max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA,
+        size=allocation.most, max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA
     )
     # Reading books other CPUs than the replicas, so Ray doesn't fuse it into them: the next
     # shard is read while one is compressed.

@@ -23,9 +23,6 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning for each worker without a GPU
 }
 CONNECT_SECONDS = 10.0
-# Of the cluster, shared out among reading, replicas and writing. Ray Data's half would keep a
-# third of all CPUs from replicas, so that a pool never grew to its most.
-RESERVED = 0.1
 NO_PROGRESS_SECONDS = 1800.0  # nothing at all has moved: say so instead of waiting for ever
 
 
@@ -117,7 +114,6 @@ def quiet_data(lost_starting: int = 0) -> Iterator[None]:
     context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
     context.target_max_block_size = 1  # every row, which is a shard, is a block of its own
     context.retried_io_errors = []  # the filesystem retries, nobody else
-    context.op_resource_reservation_ratio = RESERVED
     context.max_errored_blocks = 0
     context.max_consecutive_actor_init_deaths = lost_starting
     DataContext._set_current(context)

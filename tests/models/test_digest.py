@@ -1,5 +1,6 @@
 """The digest is of the content and of nothing else, remembered or not."""
 
+import hashlib
 import os
 import shutil
 import time
@@ -49,7 +50,7 @@ def test_a_remembered_digest_spares_the_reading(
 ) -> None:
     settle(folder, monkeypatch)
     first = digest(folder)
-    monkeypatch.setattr(module.hashlib, "file_digest", lambda *arguments: pytest.fail("it reads"))
+    monkeypatch.setattr(hashlib, "file_digest", lambda *arguments: pytest.fail("it reads"))
     assert digest(folder) == first
 
 

@@ -126,9 +126,9 @@ def test_a_changed_local_folder_is_noticed(tmp_path: Path) -> None:
         (folder / name).write_bytes(data)
     planned = digest(folder)
     assert resolve(str(folder), expected=planned) == folder
-    data = bytearray(FILES["model.safetensors"])
-    data[7] ^= 1  # of the same size
-    (folder / "model.safetensors").write_bytes(data)
+    changed = bytearray(FILES["model.safetensors"])
+    changed[7] ^= 1  # of the same size
+    (folder / "model.safetensors").write_bytes(changed)
     with pytest.raises(JobError, match="is another one here"):
         resolve(str(folder), expected=planned)
 

@@ -164,6 +164,16 @@ def raylet(node: subprocess.Popen[bytes]) -> psutil.Process:
     return found
 
 
+def below(pid: int, words: str) -> list[psutil.Process]:
+    """The Python processes below one whose command line has these words."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if words in " ".join(process.cmdline()) and process.name().startswith("python"):
+                found.append(process)
+    return found
+
+
 def kill(pid: int) -> None:
     """SIGKILL a process and all below it."""
     with contextlib.suppress(psutil.NoSuchProcess):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import signal
 import subprocess
 import time
@@ -15,7 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pipeline.corpora import table
-from tests.submit.local_cluster import LocalCluster, client_environment, submit, submit_command
+from tests.submit.local_cluster import (
+    LocalCluster,
+    below,
+    client_environment,
+    submit,
+    submit_command,
+)
 
 Put = Callable[[str, pa.Table], None]
 
@@ -192,8 +197,6 @@ def test_detached_repeated_and_stopped(
 def test_a_killed_driver_is_resumed_by_submitting_again(
     cluster: LocalCluster, bucket: str, put: Put, s3: Any
 ) -> None:
-    import psutil
-
     put("in/a.parquet", table(range(3_000)))
     command = ["compress", "--address", cluster.address, *keys(bucket), "cluster.rows_per_shard=10"]
     first = subprocess.Popen(
@@ -204,11 +207,7 @@ def test_a_killed_driver_is_resumed_by_submitting_again(
         text=True,
     )
     _until(lambda: len(s3.glob(f"{bucket}/out/*.parquet")) >= 5)
-    (driver,) = (
-        process
-        for process in psutil.Process(cluster.nodes[0].pid).children(recursive=True)
-        if "jobs.compress" in shlex.join(process.cmdline()) and "python" in process.name()
-    )
+    (driver,) = below(cluster.nodes[0].pid, "-m jobs.compress")
     driver.kill()
     out, said = first.communicate(timeout=60)
     assert first.returncode == 1, out + said

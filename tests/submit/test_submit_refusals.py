@@ -207,10 +207,13 @@ def test_code_travels_to_a_cluster_without_it(tmp_path: Path) -> None:
 def _another_python() -> str | None:
     mine = f"python3.{sys.version_info.minor}"
     names = [f"python3.{minor}" for minor in range(8, 16)]
-    folders = [*os.environ["PATH"].split(os.pathsep), *Path.home().glob(".pyenv/versions/*/bin")]
+    folders: list[str | Path] = [
+        *os.environ["PATH"].split(os.pathsep),
+        *Path.home().glob(".pyenv/versions/*/bin"),
+    ]
     for folder in folders:
         for name in names:
-            path = Path(folder, name)
+            path = folder / name
             if name != mine and path.exists() and "shims" not in str(path):
                 return str(path)
     return None
