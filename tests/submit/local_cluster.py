@@ -77,21 +77,26 @@ class LocalCluster:
     def add(
         self, *, cpus: int = 1, host: str | None = None, wrap: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
-        """Add a worker node; it is there when the cluster's resources have grown."""
-        return self._start(
+        """Add a worker node and wait until it has joined.
+
+        Two that start at once would take the same names for their sockets.
+        """
+        before = self._nodes()
+        node = self._start(
             f"--address={self.host}:{self.port}", cpus=cpus, host=host or self.host, wrap=wrap
         )
-
-    def wait_for_nodes(self, count: int) -> None:
-        """Until so many have joined."""
         end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            with urllib.request.urlopen(f"{self.address}/api/v0/nodes", timeout=10) as answer:
-                nodes = json.load(answer)["data"]["result"]["result"]
-            if sum(node["state"] == "ALIVE" for node in nodes) >= count:
-                return
+        while not self._nodes() - before:
+            if time.monotonic() > end or node.poll() is not None:
+                raise RuntimeError(f"no new node within {START_SECONDS} s")
             time.sleep(0.3)
-        raise RuntimeError(f"not {count} nodes within {START_SECONDS} s")
+        return node
+
+    def _nodes(self) -> set[str]:
+        """The ids of the nodes that are alive."""
+        with urllib.request.urlopen(f"{self.address}/api/v0/nodes", timeout=30) as answer:
+            nodes = json.load(answer)["data"]["result"]["result"]
+        return {node["node_id"] for node in nodes if node["state"] == "ALIVE"}
 
     def logs(self) -> list[Path]:
         """Every file of the session: Ray's logs, the jobs' logs, what was sent."""

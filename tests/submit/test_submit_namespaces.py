@@ -71,7 +71,6 @@ def test_a_job_on_nodes_with_their_own_addresses(
         ) as cluster:
             for name, address in workers:
                 cluster.add(cpus=1, host=address, wrap=_inside(name))
-            cluster.wait_for_nodes(NODES)
             where = ["--address", cluster.address]
             done = submit("refresh", *where, *keys("bucket"), "cluster.replicas=2")
             assert done.returncode == 0, done.stdout + done.stderr

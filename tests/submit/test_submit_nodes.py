@@ -30,7 +30,6 @@ def three_nodes(s3_server: str, planted: dict[str, str]) -> Iterator[LocalCluste
     with LocalCluster(cpus=1, environment=environment) as cluster:
         for _ in range(2):
             cluster.add(cpus=1)
-        cluster.wait_for_nodes(3)
         yield cluster
 
 

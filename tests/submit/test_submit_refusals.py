@@ -207,11 +207,8 @@ def test_code_travels_to_a_cluster_without_it(tmp_path: Path) -> None:
 def _another_python() -> str | None:
     mine = f"python3.{sys.version_info.minor}"
     names = [f"python3.{minor}" for minor in range(8, 16)]
-    folders: list[str | Path] = [
-        *os.environ["PATH"].split(os.pathsep),
-        *Path.home().glob(".pyenv/versions/*/bin"),
-    ]
-    for folder in folders:
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
+    for folder in [*folders, *Path.home().glob(".pyenv/versions/*/bin")]:
         for name in names:
             path = folder / name
             if name != mine and path.exists() and "shims" not in str(path):
