@@ -62,9 +62,8 @@ def ray_session() -> Iterator[None]:
     """One Ray for all tests: starting it takes seconds."""
     import ray
 
-    ray.init(
-        "local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error"
-    )
+    # "local": another cluster of this machine, such as one that a test has just ended, isn't ours.
+    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=40)
     yield
     ray.shutdown()
 
