@@ -68,16 +68,18 @@ class Compressor:
         dtype: str = "auto",
         max_batch_tokens: int = 8192,
         storage_options: dict[str, Any] | None = None,
+        expected_digest: str | None = None,
     ) -> "Compressor":
         """Load a token classifier: "default", a local directory, a hub id or an s3:// directory.
 
         `device` is auto, cpu or cuda; `dtype` auto, float32, bfloat16 or float16. Raises
-        `InputError` (a `ValueError`) where there is no such model or it can't be used.
+        `InputError` (a `ValueError`) where there is no such model or it can't be used, and
+        `JobError` where its files don't have the `expected_digest`.
         """
         from compressor.models.checkpoint import load_checkpoint
         from compressor.models.resolve import resolve
 
-        folder = resolve(name, storage_options)
+        folder = resolve(name, storage_options, expected=expected_digest)
         checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype)
         scorer = Scorer(
             checkpoint.model,

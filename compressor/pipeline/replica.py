@@ -31,11 +31,12 @@ MOST_ATTEMPTS = 6  # of a shard, whose replica died each time although its rows 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """How a worker gets the model, and the threads it may use."""
+    """How a worker gets the model, the threads it may use, and the digest of the planned model."""
 
     model: ModelSection
     storage_options: dict[str, Any]
     threads: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Work:
 def load(spec: ModelSpec) -> "Compressor":
     """Load the model in this process with the threads that are its own.
 
-    Raises `InputError` for a model that can't be used.
+    Raises `InputError` for a model that can't be used, `JobError` for another than planned with.
     """
     _use_threads(spec.threads)
     from compressor.engine.compressor import Compressor
@@ -73,15 +74,16 @@ def load(spec: ModelSpec) -> "Compressor":
         dtype=spec.model.dtype,
         max_batch_tokens=spec.model.max_batch_tokens,
         storage_options=spec.storage_options,
+        expected_digest=spec.digest,
     )
 
 
 def load_patiently(loads: Callable[[ModelSpec], "Compressor"], spec: ModelSpec) -> "Compressor":
-    """Try again where loading fails for another reason than the user's input."""
+    """Try again where loading fails for another reason than the model itself."""
     for again in range(LOADS):
         try:
             return loads(spec)
-        except InputError:
+        except (InputError, JobError):
             raise
         except Exception:
             if again == LOADS - 1:
@@ -118,10 +120,16 @@ class Replica:
             import ray
 
             self._sources.insert(0, Guarded(ray.get(takeover)))
-        self._compressor = load_patiently(self.loads, work.spec)
-        work.check_settings(self._compressor)
+        self._failure: Exception | None = None
+        try:
+            self._compressor = load_patiently(self.loads, work.spec)
+            work.check_settings(self._compressor)
+        except Exception as error:  # for the first shard to tell: a replica that ends here is
+            self._failure = error  # replaced as if its machine had gone, and so on and on
 
     def __call__(self, block: pa.Table) -> pa.Table:
+        if self._failure is not None:
+            raise self._failure
         return pa.concat_tables(self._compress(about, table) for about, table in unpack(block))
 
     def _compress(self, about: dict[str, Any], table: pa.Table) -> pa.Table:

@@ -26,6 +26,7 @@ SCHEMAS: dict[str, type[Section]] = {
     "evaluate": EvaluateConfig,
     "inspect": InspectConfig,
     "refresh": CompressConfig,
+    "submit": Section,  # no keys of its own: it takes those of the job that it submits
     "train": TrainConfig,
     "verify": VerifyConfig,
 }
