@@ -161,14 +161,18 @@ class ClusterSection(Section):
         return value
 
 
-class CompressConfig(Section):
-    """Everything that the job `compress` reads from its configuration."""
+class CompressSections(Section):
+    """The sections of `compress`, for each job that takes its file."""
 
     input: InputSection = InputSection()
     output: OutputSection = OutputSection()
     model: ModelSection = ModelSection()
     compression: CompressionSection = CompressionSection()
     cluster: ClusterSection = ClusterSection()
+
+
+class CompressConfig(CompressSections):
+    """Everything that the job `compress` reads from its configuration."""
 
     @model_validator(mode="after")
     def _paths(self) -> Self:

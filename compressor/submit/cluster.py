@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from compressor.errors import InputError, JobError
 
 VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 30
+START_SECONDS, START_POLL_SECONDS = 30.0, 1.0
+NOBODY_THERE = "No available agent"  # what a cluster answers that has just started
 TALKATIVE = (  # they tell of each upload and connection
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
@@ -67,6 +70,18 @@ class Cluster:
     def shown(self) -> str:
         """The address without a password that it may hold."""
         return re.sub(r"//[^/@]*@", "//", self.address)
+
+    def send(self, **job: Any) -> None:
+        """Submit; a cluster that has just started has nobody to take jobs for some seconds."""
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.client.submit_job(**job)
+                return
+            except RuntimeError as error:
+                if NOBODY_THERE not in str(error) or time.monotonic() > end:
+                    raise
+            time.sleep(START_POLL_SECONDS)
 
     def find(self, identity: str) -> Any:
         """The details of a submitted job, None where there is none of that id."""

@@ -75,7 +75,7 @@ def _ask(cluster: Cluster, question: dict[str, Any]) -> dict[str, Any]:
     entrypoint = shlex.join(["python", "probe.py", json.dumps(question)])
     with cluster.explained(), TemporaryDirectory(prefix="compressor-submit-") as folder:
         shutil.copyfile(probe.__file__, Path(folder, "probe.py"))
-        cluster.client.submit_job(
+        cluster.send(
             entrypoint=entrypoint, submission_id=identity, runtime_env={"working_dir": folder}
         )
     job = wait(cluster, identity, MOST_SECONDS)

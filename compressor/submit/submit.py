@@ -46,7 +46,7 @@ def submit(
     name = identity or new_identity(request.job)
     with packed(request, code=code) as environment, cluster.explained():
         try:
-            cluster.client.submit_job(
+            cluster.send(
                 entrypoint=request.entrypoint,
                 submission_id=name,
                 runtime_env=environment,

@@ -1,13 +1,11 @@
 """A proxy before an S3 server that writes down every request."""
 
-import http.client
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-PASSED_ON = {"connection", "transfer-encoding", "keep-alive", "date", "server", "content-length"}
+from tests.s3_proxy import proxied
 
 
 class Requests:
@@ -34,37 +32,5 @@ class Requests:
 @contextmanager
 def logged(upstream: str, log: Requests) -> Iterator[str]:
     """The URL of the proxy."""
-    host = urlsplit(upstream).netloc
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments: object) -> None:
-            return
-
-        def forward(self) -> None:
-            log.note(self.command, self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            inner = http.client.HTTPConnection(host, timeout=60)
-            inner.request(self.command, self.path, body, dict(self.headers.items()))
-            answer = inner.getresponse()
-            data = answer.read()
-            self.send_response_only(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in PASSED_ON:
-                    self.send_header(name, value)
-            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-            inner.close()
-
-        do_GET = do_HEAD = forward
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with proxied(upstream, log.note) as url:
+        yield url

@@ -60,6 +60,7 @@ def autoscaling_cluster(
             "gcs_address": address,
             "head_node_id": HEAD_ID,
             "launch_multiple": True,
+            "use_node_id_as_ip": True,  # for the first generation
             "disable_node_updaters": True,
             "disable_launch_config_check": True,
         },

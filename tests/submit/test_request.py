@@ -18,6 +18,7 @@ from compressor.config import CompressConfig
 from compressor.errors import InputError
 from compressor.schema import Section, UnreadableError, _section, load
 from compressor.submit import probe
+from compressor.submit.cluster import Cluster
 from compressor.submit.confidential import check_names
 from compressor.submit.follow import LogPrinter
 from compressor.submit.luggage import own_digest, own_files, packed
@@ -263,3 +264,30 @@ def test_a_log_is_printed_once_however_it_arrives(lines: list[str], data: st.Dat
 
 def test_every_other_job_can_be_submitted() -> None:
     assert set(submittable()) == set(SCHEMAS) - {"submit"}
+
+
+class Starting:
+    """A client whose cluster takes jobs from the third time on."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def submit_job(self, **job: str) -> None:
+        self.asked += 1
+        if self.asked < 3:
+            raise RuntimeError("status code 500: No available agent to submit job, try again later")
+        if job["entrypoint"] == "bad":
+            raise RuntimeError("status code 400: bad")
+
+
+def test_a_cluster_that_has_just_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compressor.submit.cluster.START_POLL_SECONDS", 0.0)
+    client = Starting()
+    Cluster("http://127.0.0.1:1", client).send(entrypoint="good")
+    assert client.asked == 3
+    with pytest.raises(RuntimeError, match="400"):
+        Cluster("http://127.0.0.1:1", client).send(entrypoint="bad")
+    assert client.asked == 4
+    monkeypatch.setattr("compressor.submit.cluster.START_SECONDS", -1.0)
+    with pytest.raises(RuntimeError, match="No available agent"):
+        Cluster("http://127.0.0.1:1", Starting()).send(entrypoint="good")
