@@ -18,47 +18,64 @@ from compressor.schema import Config, Section, describe, load
 INPUT_IS_WRONG, JOB_FAILED = 2, 1
 
 
-class _Job(click.Command):
+class OneLine(click.Command):
     """A command whose usage errors are one line, like all our errors."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            _say(error.format_message())
+            say(error.format_message())
             sys.exit(INPUT_IS_WRONG)
+
+
+class Job(OneLine):
+    """The command of a job; `schema` is what its configuration is checked against.
+
+    `positional` is the key that an argument without `=` sets.
+    """
+
+    schema: type[Section]
+    positional: str | None
+
+    def overrides(self, arguments: Sequence[str]) -> list[str]:
+        """Each argument as `section.key=value`."""
+        return [
+            text if "=" in text or self.positional is None else f"{self.positional}={text}"
+            for text in arguments
+        ]
 
 
 def job(
     schema: type[Config], name: str, summary: str, *, positional: str | None = None
-) -> Callable[..., click.Command]:
+) -> Callable[..., Job]:
     """Decorate `run(config)` or `run(config, **options)` into a command with our conventions.
 
     `positional` is the key that an argument without `=` sets. Extra `click` options may be stacked
     below the decorator; they reach `run` as keywords.
     """
 
-    def decorate(run: Callable[..., None]) -> click.Command:
+    def decorate(run: Callable[..., None]) -> Job:
         def call(config: str | None, overrides: Sequence[str], debug: bool, **rest: Any) -> None:
-            given = [
-                text if "=" in text or positional is None else f"{positional}={text}"
-                for text in overrides
-            ]
-            _exit_code(lambda: run(load(schema, config, given), **rest), debug)
+            given = command.overrides(overrides)
+            guarded(lambda: run(load(schema, config, given), **rest), debug)
 
         command = click.command(
             name=name,
-            cls=_Job,
+            cls=Job,
             help=summary,
             epilog="\b\n" + _keys(schema),
             context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
         )(call)
+        command.schema, command.positional = schema, positional
         own = f"[{positional.partition('.')[0].upper()}] " if positional else ""
         for parameter in getattr(run, "__click_params__", []):
             command.params.insert(0, parameter)
         command.params[:0] = [
             click.Argument(["overrides"], nargs=-1, metavar=f"{own}[SECTION.KEY=VALUE]..."),
-            click.Option(["--config"], metavar="FILE", help="YAML configuration."),
+            click.Option(
+                ["--config"], metavar="FILE", help="YAML configuration, a file or any fsspec URL."
+            ),
             click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
         ]
         return command
@@ -75,7 +92,7 @@ def main() -> None:
         return
     name = sys.argv[1]
     if name not in names:
-        _say(f"{name}: no such job; there are {', '.join(names)}")
+        say(f"{name}: no such job; there are {', '.join(names)}")
         sys.exit(INPUT_IS_WRONG)
     command: click.Command = importlib.import_module(f"jobs.{name}").main
     command.main(args=sys.argv[2:], prog_name=f"compressor {name}")
@@ -87,24 +104,26 @@ def job_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(jobs.__path__))
 
 
-def _exit_code(run: Callable[[], None], debug: bool) -> None:
+def guarded(run: Callable[[], None], debug: bool = False) -> None:
+    """Call `run`; end the process with our exit codes and one line where it raises."""
     try:
         run()
     except (InputError, JobError, KeyboardInterrupt) as error:
         if debug:
             raise
-        _say(str(error) or "stopped")
+        say(str(error) or "stopped")
         sys.exit(INPUT_IS_WRONG if isinstance(error, InputError) else JOB_FAILED)
     except BrokenPipeError:  # the reader has seen enough (`... | head`); click ends quietly
         raise
     except Exception as error:
         if debug:
             raise
-        _say(f"{type(error).__name__}: {error} (--debug shows where)")
+        say(f"{type(error).__name__}: {error} (--debug shows where)")
         sys.exit(JOB_FAILED)
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """An error, as one line on stderr."""
     click.echo("error: " + " ".join(message.split()), err=True)
 
 

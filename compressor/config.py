@@ -146,6 +146,9 @@ class ClusterSection(Section):
     gpus_per_replica: Auto | Annotated[float, Field(ge=0)] = Field(
         default="auto", description="GPUs of a replica; a fraction shares one"
     )
+    wait_seconds: float = Field(
+        default=900.0, ge=0, description="how long to wait for nodes that an autoscaler may add"
+    )
     rows_per_shard: int = Field(
         default=4096, ge=1, description="rows of a shard at most: one actor call, one output file"
     )
@@ -158,14 +161,18 @@ class ClusterSection(Section):
         return value
 
 
-class CompressConfig(Section):
-    """Everything that the job `compress` reads from its configuration."""
+class CompressSections(Section):
+    """The sections of `compress`, for each job that takes its file."""
 
     input: InputSection = InputSection()
     output: OutputSection = OutputSection()
     model: ModelSection = ModelSection()
     compression: CompressionSection = CompressionSection()
     cluster: ClusterSection = ClusterSection()
+
+
+class CompressConfig(CompressSections):
+    """Everything that the job `compress` reads from its configuration."""
 
     @model_validator(mode="after")
     def _paths(self) -> Self:

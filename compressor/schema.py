@@ -21,6 +21,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+class UnreadableError(InputError):
+    """The file of a configuration can't be read; what it says is not known."""
+
+
 Config = TypeVar("Config", bound=Section)
 
 
@@ -37,6 +41,14 @@ def load(schema: type[Config], path: str | None, overrides: Sequence[str] = ()) 
         return schema.model_validate(data)
     except ValidationError as error:
         raise InputError(_explain(schema, error)) from None
+
+
+def parse_overrides(schema: type[Section], overrides: Sequence[str]) -> dict[str, Any]:
+    """Overrides alone as nested sections. Raises `InputError` for what no file makes right."""
+    data: dict[str, Any] = {}
+    for override in overrides:
+        _apply(schema, data, override)
+    return data
 
 
 def require(**sections: Section) -> None:
@@ -67,9 +79,9 @@ def _read_yaml(path: str) -> dict[str, Any]:
     try:
         text = _read_text(path)
     except FileNotFoundError:
-        raise InputError(f"--config {path}: no such file") from None
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"--config {path}: can't be read: {error}") from None
+        raise UnreadableError(f"--config {path}: no such file") from None
+    except Exception as error:  # what a filesystem raises differs by its client
+        raise UnreadableError(f"--config {path}: can't be read: {error}") from None
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:

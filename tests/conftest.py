@@ -1,6 +1,7 @@
 """What several test folders share: a tiny real model, Ray, an S3 server, a corpus of every type."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
+_cache = tempfile.TemporaryDirectory(prefix="cache")  # until the end of the tests
+os.environ["COMPRESSOR_CACHE"] = _cache.name
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog, and then it sleeps until the morning.",
@@ -59,9 +62,8 @@ def ray_session() -> Iterator[None]:
     """One Ray for all tests: starting it takes seconds."""
     import ray
 
-    ray.init(
-        "local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="error"
-    )
+    # "local": another cluster of this machine, such as one that a test has just ended, isn't ours.
+    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=40)
     yield
     ray.shutdown()
 

@@ -124,10 +124,15 @@ def test_the_options_and_keys_of_a_command_exist(line: str) -> None:
 
     _, name, *arguments = shlex.split(line)
     command = importlib.import_module(f"jobs.{name}").main
-    section = next(argument for argument in arguments if "=" in argument).partition(".")[0]
-    result = CliRunner().invoke(command, [*arguments, f"{section}.no_such_key=1"])
+    keys = [argument.partition("=")[0] for argument in arguments if "=" in argument]
+    if keys or "--config" in arguments:
+        wrong = f"{keys[0].partition('.')[0] if keys else 'input'}.no_such_key"
+        result = CliRunner().invoke(command, [*arguments, f"{wrong}=1"])
+    else:  # `submit status` and such have no keys
+        wrong = "--no-such-option"
+        result = CliRunner().invoke(command, [*arguments, wrong])
     assert result.exit_code == 2
-    assert f"{section}.no_such_key" in result.stderr
+    assert wrong in result.stderr
 
 
 def test_the_example_is_a_selection_of_its_original() -> None:

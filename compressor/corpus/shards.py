@@ -4,6 +4,7 @@ A `Shard` is what one actor call works on. `Shards` holds many as arrays and mak
 they are asked for; its parts travel to workers.
 """
 
+import itertools
 import re
 from array import array
 from collections.abc import Iterable, Sequence
@@ -160,13 +161,8 @@ def read_units(shards: Iterable[Shard]) -> list[tuple[Shard, ...]]:
     Parquet can't skip to a row inside a row group, so parts read one by one would decode the
     group once for each.
     """
-    units: list[list[Shard]] = []
-    for shard in shards:
-        if units and _shares_row_group(units[-1][-1], shard):
-            units[-1].append(shard)
-        else:
-            units.append([shard])
-    return [tuple(unit) for unit in units]
+    columns = shards if isinstance(shards, Shards) else Shards.of(shards)
+    return [tuple(columns[a:b]) for a, b in itertools.pairwise(unit_bounds(columns).tolist())]
 
 
 def unit_bounds(shards: Shards) -> npt.NDArray[np.int64]:
@@ -180,11 +176,3 @@ def unit_bounds(shards: Shards) -> npt.NDArray[np.int64]:
     joined = part[1:] & part[:-1] & (piece[1:, :2] == piece[:-1, :2]).all(axis=1)
     begins = np.concatenate([[True], ~joined])
     return np.append(np.flatnonzero(begins), len(shards)).astype(np.int64)
-
-
-def _shares_row_group(left: Shard, right: Shard) -> bool:
-    if not (left.pieces and right.pieces):
-        return False
-    a, b = left.pieces[0], right.pieces[0]
-    both_parts = a.is_part_of_a_row_group and b.is_part_of_a_row_group
-    return both_parts and (a.path, a.first) == (b.path, b.first)

@@ -17,6 +17,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from compressor.corpus.reachable import check_answers
 from compressor.errors import InputError
 
 SCRATCH = "_tmp"
@@ -43,11 +44,13 @@ class Storage:
     def at(cls, url: str, options: Mapping[str, Any] | None = None, *, key: str) -> "Storage":
         """Check the URL and make a local one absolute, so that it means the same on a worker.
 
-        Raises `InputError` for a protocol that isn't known or whose package isn't installed.
+        Raises `InputError` for a protocol that isn't known or whose package isn't installed, and
+        for an S3 server that doesn't answer.
         """
         storage = cls(url, dict(options or {}), key)
         with storage.explained():
             filesystem, path = storage.open()
+            check_answers(filesystem, key=key, url=url)
         return cls(path, storage.options, key) if _is_local(filesystem) else storage
 
     def open(self) -> tuple[Any, str]:

@@ -53,7 +53,7 @@ class Candidates:
 
 def rank(batch: Batch, priority: Floats) -> Candidates:
     """Forced units first, then by falling priority; a word before its punctuation."""
-    order = np.lexsort((batch.units.punctuation, -priority, ~batch.forced, batch.row))
+    order = np.argsort(_keys(batch, priority), kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return Candidates(
@@ -63,6 +63,18 @@ def rank(batch: Batch, priority: Floats) -> Candidates:
         forced=batch.forced[order],
         owner=place[batch.units.owner[order]],
     )
+
+
+def _keys(batch: Batch, priority: Floats) -> npt.NDArray[np.uint64]:
+    """Row, forced or not, falling priority and punctuation as one number: one sort, not four."""
+    bits = (np.float32(0) - priority).view(np.uint32)
+    rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
+    rising[np.isnan(priority)] = 2**32 - 1  # last, whatever its sign
+    key = batch.row.astype(np.uint64) << np.uint64(34)
+    key |= (~batch.forced).astype(np.uint64) << np.uint64(33)
+    key |= rising << np.uint64(1)
+    key |= batch.units.punctuation.astype(np.uint64)
+    return key
 
 
 def select(candidates: Candidates, budget: Ints) -> Flags:

@@ -1,10 +1,13 @@
-"""What comes out of the engine: a compressed text with its spans, or a calibrated threshold."""
+"""What comes out of the engine: compressed texts, one by one or in columns, or a threshold."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from compressor.engine.flat import FlatTexts
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -36,6 +39,43 @@ class Compression:
     def kept(self) -> list[tuple[int, int]]:
         """Character spans of the original that `text` is made of, in order."""
         return _pairs(self._kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """n compressed texts in columns, for tables: no Python object for each of them.
+
+    original_tokens, compressed_tokens: int64 [n]; notes: by row, where there is one;
+    model_seconds: what the model took for them.
+    """
+
+    texts: FlatTexts
+    original_tokens: Ints
+    compressed_tokens: Ints
+    notes: Mapping[int, str]
+    model_seconds: float
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @classmethod
+    def concat(cls, parts: Sequence["Columns"]) -> "Columns":
+        """The rows of all parts, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        firsts = np.cumsum([0, *map(len, parts)]).tolist()
+        nothing = [np.zeros(0, np.int64)]
+        return cls(
+            FlatTexts.concat([part.texts for part in parts]),
+            np.concatenate(nothing + [part.original_tokens for part in parts]),
+            np.concatenate(nothing + [part.compressed_tokens for part in parts]),
+            {
+                first + row: note
+                for first, part in zip(firsts, parts, strict=False)
+                for row, note in part.notes.items()
+            },
+            sum(part.model_seconds for part in parts),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,19 @@
 Data flows one way: texts -> batch (sub-words, words) -> windows -> P(keep) -> keep mask -> text.
 """
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engine.budget import fit, rank
-from compressor.engine.compression import Calibration, Compression
+from compressor.engine.compression import Calibration, Columns, Compression
 from compressor.engine.document import Batch, build_batch
+from compressor.engine.flat import FlatTexts
 from compressor.engine.options import (
     Selection,
     check_protection,
@@ -20,32 +24,39 @@ from compressor.engine.options import (
     check_texts,
     check_threshold,
 )
-from compressor.engine.render import Gaps, collapse, render
+from compressor.engine.outcome import Outcome
+from compressor.engine.overlap import overlapped
+from compressor.engine.render import Gaps
 from compressor.engine.scorer import Scorer
+from compressor.engine.selection import at_threshold, choose, threshold_for
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
-from compressor.engine.windows import cut_windows
-from compressor.engine.word_scores import priorities, word_means
+from compressor.engine.windows import Windows, cut_windows
+from compressor.engine.word_scores import word_means
 
 Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
 _CHUNK_CHARACTERS = 2_000_000
 """Texts are taken together up to this size: bounded memory, full batches."""
 _CALIBRATIONS = 4
-OVER_BUDGET = "force tokens alone exceed the budget: {} tokens kept, target {}"
 
 
 class Compressor:
     """A loaded model that compresses texts. Thread-safe."""
 
     def __init__(
-        self, scorer: Scorer, tokenizer: FastTokenizer, *, digest: str = "", dtype: str = "float32"
+        self,
+        scorer: Scorer,
+        tokenizer: FastTokenizer,
+        *,
+        folder: Path | None = None,
+        dtype: str = "float32",
     ) -> None:
         self._scorer = scorer
         self._tokenizer = tokenizer
         self._counters: dict[str, TokenCounter] = {}
-        self.digest = digest
+        self._turn = threading.Lock()
+        self._folder = folder
         self.dtype = dtype
 
     @classmethod
@@ -57,16 +68,18 @@ class Compressor:
         dtype: str = "auto",
         max_batch_tokens: int = 8192,
         storage_options: dict[str, Any] | None = None,
+        expected_digest: str | None = None,
     ) -> "Compressor":
         """Load a token classifier: "default", a local directory, a hub id or an s3:// directory.
 
         `device` is auto, cpu or cuda; `dtype` auto, float32, bfloat16 or float16. Raises
-        `InputError` (a `ValueError`) where there is no such model or it can't be used.
+        `InputError` (a `ValueError`) where there is no such model or it can't be used, and
+        `JobError` where its files don't have the `expected_digest`.
         """
         from compressor.models.checkpoint import load_checkpoint
-        from compressor.models.resolve import digest, resolve
+        from compressor.models.resolve import resolve
 
-        folder = resolve(name, storage_options)
+        folder = resolve(name, storage_options, expected=expected_digest)
         checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype)
         scorer = Scorer(
             checkpoint.model,
@@ -75,7 +88,14 @@ class Compressor:
             max_batch_tokens=max_batch_tokens,
         )
         tokenizer = FastTokenizer(checkpoint.tokenizer)
-        return cls(scorer, tokenizer, digest=digest(folder), dtype=checkpoint.dtype)
+        return cls(scorer, tokenizer, folder=folder, dtype=checkpoint.dtype)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the model's files; read when first asked for, a second for a large model."""
+        from compressor.models.resolve import digest
+
+        return digest(self._folder) if self._folder else ""
 
     @property
     def device(self) -> str:
@@ -108,20 +128,29 @@ class Compressor:
         threshold: keep words of at least this P(keep), whatever the rate (see `calibrate`).
         Raises `ValueError` for values out of range.
         """
-        check_texts(texts)
-        options = Selection(
-            rates=check_rates(rate, len(texts)),
-            target_tokens=check_target(target_tokens),
-            protection=check_protection(force_tokens, protect),
+        options = self._options(
+            texts,
+            rate,
+            target_tokens=target_tokens,
+            force_tokens=force_tokens,
             force_reserve_digit=force_reserve_digit,
             drop_consecutive=drop_consecutive,
-            counter=self._counter(tokenizer),
-            threshold=check_threshold(threshold),
+            protect=protect,
+            tokenizer=tokenizer,
+            threshold=threshold,
         )
-        results: list[Compression] = []
-        for first, last in _chunks(texts):
-            results += self._compress_chunk(texts[first:last], options, slice(first, last))
-        return results
+        return [
+            result
+            for outcome in self._outcomes(texts, options)
+            for result in outcome.compressions()
+        ]
+
+    def compress_columns(
+        self, texts: Sequence[str], rate: float | Sequence[float] = 0.5, **options: Any
+    ) -> Columns:
+        """What `compress` gives for the same arguments, in columns: no object for each text."""
+        chosen = self._options(texts, rate, **options)
+        return Columns.concat([one.columns() for one in self._outcomes(texts, chosen)])
 
     def calibrate(
         self,
@@ -139,35 +168,59 @@ class Compressor:
         LLMLingua-2, section 3.3 ("sample-wise dynamic compression ratio"): a dense text then gives
         less than a wordy one. The achieved rate is measured on the same texts.
         """
-        check_texts(texts)
-        options = Selection(
-            rates=check_rates(rate, len(texts)),
-            protection=check_protection(force_tokens, protect),
+        options = self._options(
+            texts,
+            rate,
+            force_tokens=force_tokens,
             force_reserve_digit=force_reserve_digit,
             drop_consecutive=drop_consecutive,
-            counter=self._counter(tokenizer),
+            protect=protect,
+            tokenizer=tokenizer,
         )
         parts: list[tuple[Batch, Floats]] = []
         for first, last in _chunks(texts):
-            parts.append(self._score(texts[first:last], options))
+            batch, windows = self._prepare(texts[first:last], options)
+            parts.append((batch, word_means(batch, self._score(batch, windows)[0])))
         total = sum(int(batch.tokens.sum()) for batch, _ in parts)
         if total == 0:
             return Calibration(0.0, 1.0)
         found: list[Calibration] = []
         budget = rate * total
         for _ in range(_CALIBRATIONS):  # tokens merge or part where words go, so count and correct
-            threshold = _threshold(parts, round(budget))
-            kept = sum(
-                int(
-                    self._at_threshold(batch, Gaps.of(batch), probability, threshold, options)[
-                        1
-                    ].sum()
+            threshold = threshold_for(parts, round(budget))
+            kept = 0
+            for batch, probability in parts:
+                _, tokens = at_threshold(
+                    batch, Gaps.of(batch), probability, threshold, options, self._count(options)
                 )
-                for batch, probability in parts
-            )
+                kept += int(tokens.sum())
             found.append(Calibration(threshold, kept / total))
             budget += rate * total - kept
         return min(found, key=lambda one: abs(one.rate - rate))
+
+    def _options(
+        self,
+        texts: Sequence[str],
+        rate: float | Sequence[float],
+        *,
+        target_tokens: int | None = None,
+        force_tokens: Sequence[str] = (),
+        force_reserve_digit: bool = False,
+        drop_consecutive: bool = False,
+        protect: Sequence[str] = (),
+        tokenizer: str | None = None,
+        threshold: float | None = None,
+    ) -> Selection:
+        check_texts(texts)
+        return Selection(
+            rates=check_rates(rate, len(texts)),
+            target_tokens=check_target(target_tokens),
+            protection=check_protection(force_tokens, protect),
+            force_reserve_digit=force_reserve_digit,
+            drop_consecutive=drop_consecutive,
+            counter=self._counter(tokenizer),
+            threshold=check_threshold(threshold),
+        )
 
     def _counter(self, name: str | None) -> TokenCounter | None:
         if name is None:
@@ -176,8 +229,26 @@ class Compressor:
             self._counters[name] = load_counter(name)
         return self._counters[name]
 
-    def _score(self, texts: Sequence[str], options: Selection) -> tuple[Batch, Floats]:
-        """A batch and P(keep) of its units, float32 [u]."""
+    def _outcomes(self, texts: Sequence[str], options: Selection) -> Iterator[Outcome]:
+        """What became of the texts, chunk by chunk."""
+
+        def prepare(chunk: slice) -> tuple[slice, Batch, Windows]:
+            return chunk, *self._prepare(texts[chunk], options)
+
+        def work(ready: tuple[slice, Batch, Windows]) -> tuple[slice, Batch, Floats, float]:
+            chunk, batch, windows = ready
+            return chunk, batch, *self._score(batch, windows)
+
+        def finish(scored: tuple[slice, Batch, Floats, float]) -> Outcome:
+            chunk, batch, scores, seconds = scored
+            probability, gaps = word_means(batch, scores), Gaps.of(batch)
+            rates, count = options.rates[chunk], self._count(options)
+            kept = choose(batch, gaps, probability, rates, options, count)
+            return Outcome(texts[chunk], batch, gaps, probability, kept, seconds)
+
+        return overlapped([slice(*chunk) for chunk in _chunks(texts)], prepare, work, finish)
+
+    def _prepare(self, texts: Sequence[str], options: Selection) -> tuple[Batch, Windows]:
         batch = build_batch(
             texts,
             self._tokenizer,
@@ -185,96 +256,20 @@ class Compressor:
             options.protection,
             force_reserve_digit=options.force_reserve_digit,
         )
-        windows = cut_windows(batch, self._scorer.form.window)
-        return batch, word_means(batch, self._scorer.score(batch.subwords.ids, windows))
+        return batch, cut_windows(batch, self._scorer.form.window)
 
-    def _compress_chunk(
-        self, texts: Sequence[str], options: Selection, part: slice
-    ) -> list[Compression]:
-        batch, probability = self._score(texts, options)
-        gaps = Gaps.of(batch)
-        if options.target_tokens is None:
-            wanted = np.round(options.rates[part] * batch.tokens).astype(np.int64)
-            target = np.maximum(1, wanted)
-        else:
-            target = np.full(len(texts), options.target_tokens, np.int64)
-        whole = target >= batch.tokens
-        if options.threshold is None:
-            keep, counts = self._within_budget(batch, gaps, probability, target, ~whole, options)
-        else:
-            whole = options.rates[part] >= 1
-            keep, counts = self._at_threshold(batch, gaps, probability, options.threshold, options)
-        keep |= whole[batch.row]
-        rendered = render(batch, gaps, keep, np.arange(len(batch)))
-        compressed = np.where(whole, batch.tokens, counts)
-        over = ~whole & (compressed > target) & (options.threshold is None)
-        return [
-            Compression(
-                text=texts[row] if whole[row] else rendered[row],
-                original_tokens=int(batch.tokens[row]),
-                compressed_tokens=int(compressed[row]),
-                note=OVER_BUDGET.format(compressed[row], target[row]) if over[row] else None,
-                probabilities=probability[at][word],
-                _words=spans[word],
-                _kept=spans[keep[at]],
-            )
-            for row, at, word, spans in _rows(batch)
-        ]
+    def _score(self, batch: Batch, windows: Windows) -> tuple[Floats, float]:
+        """P(keep) of the sub-words, float32 [t], and the seconds that it took.
 
-    def _within_budget(
-        self,
-        batch: Batch,
-        gaps: Gaps,
-        probability: Floats,
-        target: Ints,
-        wanted: Flags,
-        options: Selection,
-    ) -> tuple[Flags, Ints]:
-        """Keep mask of units and true token counts of the records that don't stay whole."""
-        candidates = rank(batch, priorities(batch, probability))
-        rows = np.flatnonzero(wanted)
-        keep, counts = np.zeros(len(batch.row), bool), np.zeros(len(batch), np.int64)
-        some = candidates.only(rows)
-        if not len(rows):
-            return keep, counts
+        One call at a time: two would share the threads or the memory of one device.
+        """
+        with self._turn:
+            started = time.perf_counter()
+            scores = self._scorer.score(batch.subwords.ids, windows)
+            return scores, time.perf_counter() - started
 
-        def mask_of(part: Flags) -> Flags:
-            mask = np.zeros(len(batch.row), bool)
-            mask[some.unit] = part
-            return collapse(batch, mask) if options.drop_consecutive else mask
-
-        def count(part: Flags, which: Ints) -> Ints:
-            return self._count(render(batch, gaps, mask_of(part), rows[which]), options)
-
-        part, found = fit(some, target[rows], count)
-        counts[rows] = found
-        return mask_of(part), counts
-
-    def _at_threshold(
-        self, batch: Batch, gaps: Gaps, probability: Floats, threshold: float, options: Selection
-    ) -> tuple[Flags, Ints]:
-        keep = batch.forced | (priorities(batch, probability) >= threshold)
-        if options.drop_consecutive:
-            keep = collapse(batch, keep)
-        texts = render(batch, gaps, keep, np.arange(len(batch)))
-        return keep, self._count(texts, options)
-
-    def _count(self, texts: Sequence[str], options: Selection) -> Ints:
-        return (options.counter or self._tokenizer).count(texts)
-
-
-def _threshold(parts: Sequence[tuple[Batch, Floats]], budget: int) -> float:
-    """The lowest priority that still fits when units of all texts are taken by falling priority."""
-    priority = np.concatenate([priorities(batch, probability) for batch, probability in parts])
-    cost = np.concatenate([batch.cost for batch, _ in parts])
-    forced = np.concatenate([batch.forced for batch, _ in parts])
-    left = budget - int(cost[forced].sum())
-    order = np.argsort(-priority[~forced], kind="stable")
-    running = np.cumsum(cost[~forced][order])
-    fits = int(np.searchsorted(running, left, "right"))
-    if fits == 0:
-        return float(np.nextafter(np.float32(1), np.float32(2)))
-    return float(priority[~forced][order[fits - 1]])
+    def _count(self, options: Selection) -> Callable[[FlatTexts], Ints]:
+        return (options.counter or self._tokenizer).count
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -287,15 +282,6 @@ def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         size += len(text) + 1
     if first < len(texts):
         yield first, len(texts)
-
-
-def _rows(batch: Batch) -> Iterator[tuple[int, slice, Flags, Ints]]:
-    """Each record: its number, its units, which of them are words, their spans in its own text."""
-    spans = np.stack([batch.units.start, batch.units.end], 1) - batch.base[batch.row][:, None]
-    word = ~batch.blank
-    for row in range(len(batch)):
-        at = slice(int(batch.splits[row]), int(batch.splits[row + 1]))
-        yield row, at, word[at], spans[at]
 
 
 __all__ = ["Calibration", "Compression", "Compressor"]

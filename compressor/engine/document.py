@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.engine.characters import IDEOGRAPH, MARK, SPACE, class_table, code_points
+from compressor.engine.pieces import SubWords
 from compressor.engine.protect import ForcedSpans, Protection
-from compressor.engine.subwords import SubWords, TokenCounter
+from compressor.engine.subwords import TokenCounter
 from compressor.engine.words import Units, build_units, carried_classes, unit_starts
 
 Ints = npt.NDArray[np.int64]
@@ -24,21 +25,24 @@ LONGEST_WORD = 20
 _PIECE = 2
 """Sub-words of such a piece: so few that a budget can be filled to within two tokens."""
 _BEHIND = "\n\n\n\n\n"
+_SHORT_RUN = 3
+"""Blanks in front of a sub-word that are stepped over; more are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """n texts, c characters, t sub-words, u units (words, punctuation, forced blanks).
 
-    code: uint32 [c], kind: uint8 [c]; base: int64 [n], where each text begins; subwords: offsets
-    into the joined text; row: int64 [u], the text of each unit; splits: int64 [n + 1], text i has
-    units splits[i] to splits[i + 1]; cost: int64 [u], about what the unit adds, by the
-    tokenizer that counts; tokens: int64 [n], tokens of each text by it; forced: bool [u];
-    occurrence: int64 [u], which match of a force token covers the unit (-1: none);
+    text: all of them joined; code: uint32 [c], kind: uint8 [c]; base: int64 [n], where each text
+    begins; subwords: offsets into the joined text; row: int64 [u], the text of each unit; splits:
+    int64 [n + 1], text i has units splits[i] to splits[i + 1]; cost: int64 [u], about what the unit
+    adds, by the tokenizer that counts; tokens: int64 [n], tokens of each text by it; forced: bool
+    [u]; occurrence: int64 [u], which match of a force token covers the unit (-1: none);
     token: int64 [u], which force token that is; blank: bool [u], forced white space;
     whole: int64 [u], the first unit of the long word that the unit is a piece of (else itself).
     """
 
+    text: str
     code: npt.NDArray[np.uint32]
     kind: npt.NDArray[np.uint8]
     base: Ints
@@ -74,9 +78,8 @@ def build_batch(
     classes = class_table()[code]
     kind = carried_classes(classes)
 
-    next_solid = _next_solid(kind)
-    own = _placed(tokenizer.encode(texts), base, next_solid)
-    priced = own if counter is None else _placed(counter.encode(texts), base, next_solid)
+    own = _placed(tokenizer.encode(texts), base, kind)
+    priced = own if counter is None else _placed(counter.encode(texts), base, kind)
 
     starts = unit_starts(joined, code, classes, kind)
     _split_spaceless(starts, classes, kind, own)
@@ -87,30 +90,48 @@ def build_batch(
     for tokens in (own,) if counter is None else (own, priced):
         _cut_long(starts, inside, classes, uncut, tokens)
 
-    row_of_char = np.repeat(np.arange(len(texts)), lengths + 1)
-    row_of_char = np.concatenate([[0], row_of_char, np.full(len(_BEHIND), len(texts))])[: len(code)]
-    line = np.cumsum(code == ord("\n"))
-    units = build_units(starts, inside, kind, line, row_of_char)
-    row = row_of_char[units.start]
+    units, splits = build_units(starts, inside, kind, code, base)
     keep, occurrence, token = _forced_units(units, forced)
     if force_reserve_digit:
         keep |= _holds(units, _digits(code))
     return Batch(
+        text=joined,
         code=code,
         kind=kind,
         base=base,
         subwords=own,
         units=units,
-        row=row,
-        splits=np.searchsorted(row, np.arange(len(texts) + 1)),
-        cost=_prices(units, priced),
+        row=np.repeat(np.arange(len(texts)), np.diff(splits)),
+        splits=splits,
+        cost=_prices(units, priced, len(code)),
         tokens=priced.counts,
         forced=keep,
         occurrence=occurrence,
         token=token,
         blank=kind[units.start] == SPACE,
-        whole=np.maximum.accumulate(np.where(uncut[units.start], np.arange(len(row)), 0)),
+        whole=np.maximum.accumulate(np.where(uncut[units.start], np.arange(len(units.start)), 0)),
     )
+
+
+def counts_below(places: Ints, n: int) -> Ints:
+    """How many of the places (0 to n - 1) lie below each of 0 to n, int64 [n + 1]."""
+    return np.concatenate([[0], np.cumsum(np.bincount(places, minlength=n))])
+
+
+def _placed(subwords: SubWords, base: Ints, kind: npt.NDArray[np.uint8]) -> SubWords:
+    """Offsets moved to the joined text, white space in front of a sub-word trimmed.
+
+    A sub-word of white space alone becomes empty, so that no word takes it for its own.
+    """
+    shift = np.repeat(base, subwords.counts)
+    start, end = subwords.start + shift, subwords.end + shift
+    blank = np.flatnonzero((kind[start] == SPACE) & (start < end))
+    for _ in range(_SHORT_RUN):
+        start[blank] += 1
+        blank = blank[(kind[start[blank]] == SPACE) & (start[blank] < end[blank])]
+    if len(blank):
+        start[blank] = np.minimum(_next_solid(kind)[start[blank]], end[blank])
+    return SubWords(subwords.ids, start, end, subwords.splits)
 
 
 def _next_solid(kind: npt.NDArray[np.uint8]) -> Ints:
@@ -118,17 +139,6 @@ def _next_solid(kind: npt.NDArray[np.uint8]) -> Ints:
     n = len(kind)
     at = np.where(kind != SPACE, np.arange(n), n)
     return np.asarray(np.minimum.accumulate(at[::-1])[::-1])
-
-
-def _placed(subwords: SubWords, base: Ints, next_solid: Ints) -> SubWords:
-    """Offsets moved to the joined text, white space in front of a sub-word trimmed.
-
-    A sub-word of white space alone becomes empty, so that no word takes it for its own.
-    """
-    shift = np.repeat(base, subwords.counts)
-    end = subwords.end + shift
-    start = np.minimum(next_solid[subwords.start + shift], end)
-    return SubWords(subwords.ids, start, end, subwords.splits)
 
 
 def _split_spaceless(
@@ -223,14 +233,15 @@ def _holds(units: Units, flags: Flags) -> Flags:
     return np.asarray(total[units.end] > total[units.start])
 
 
-def _prices(units: Units, tokens: SubWords) -> Ints:
+def _prices(units: Units, tokens: SubWords, n: int) -> Ints:
     """Tokens that begin inside each unit, and 1 where a token only reaches into it.
 
     Tokens of white space alone belong to no unit; a unit that the tokenizer deletes costs nothing.
+    n: characters of the joined text.
     """
     solid = tokens.end > tokens.start
-    begun, ended = np.sort(tokens.start[solid]), np.sort(tokens.end[solid])
-    before_end = np.searchsorted(begun, units.end)
-    touched = before_end - np.searchsorted(ended, units.start, "right")
-    inside = before_end - np.searchsorted(begun, units.start)
+    begun, ended = counts_below(tokens.start[solid], n), counts_below(tokens.end[solid], n)
+    before_end = begun[units.end]
+    touched = before_end - ended[units.start + 1]
+    inside = before_end - begun[units.start]
     return np.asarray(np.maximum(inside, np.minimum(touched, 1)))

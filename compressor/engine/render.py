@@ -1,75 +1,88 @@
-"""Keep mask in, text out: kept units with the original's own separators between them, reduced."""
+"""Keep mask in, text out: kept units with the original's own separators between them, reduced.
+
+The kept bytes of a whole batch are taken at once. A separator needs no room of its own: where one
+is written, at least a byte was dropped, so the last of these is taken too and written over.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engine.characters import IDEOGRAPH, OPEN, PUNCTUATION, SPACE, members
+from compressor.engine.characters import IDEOGRAPH, OPEN, PUNCTUATION, SPACE
 from compressor.engine.document import Batch
+from compressor.engine.flat import Bytes, FlatTexts, char_starts, spans_of, utf8
 
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_LINE_BREAKS = members("\n\r")
-_NOTHING, _BLANK, _BREAK = range(3)
-_SEPARATOR = np.array([0, ord(" "), ord("\n")], np.uint32)
+_NOTHING, _BLANK, _BREAK = 0, ord(" "), ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """White space before each character of a batch, counted: int64 [c + 1] each."""
+    """What rendering asks of a batch, counted once.
 
-    blanks: Ints
-    breaks: Ints
+    blanks, breaks: white space and line breaks before each unit's start and before its end, int32
+    [u, 2]; first, last: the bytes that each unit spans, int64 [u]; data: the batch's UTF-8, uint8.
+    """
+
+    blanks: npt.NDArray[np.int32]
+    breaks: npt.NDArray[np.int32]
+    first: Ints
+    last: Ints
+    data: Bytes
 
     @classmethod
     def of(cls, batch: Batch) -> "Gaps":
-        count = [batch.kind == SPACE, np.isin(batch.code, _LINE_BREAKS)]
-        blanks, breaks = (np.concatenate([[0], np.cumsum(flags)]) for flags in count)
-        return cls(blanks, breaks)
+        start, end = batch.units.start, batch.units.end
+        data = utf8(batch.text)
+        if len(data) == len(batch.code):
+            first, last = start, end
+        else:
+            place = np.append(char_starts(data), len(data))
+            first, last = place[start], place[end]
+        broken = (batch.code == ord("\n")) | (batch.code == ord("\r"))
+        edges = np.stack([start, end], 1)
+        blanks, breaks = (
+            np.concatenate([np.zeros(1, np.int32), np.cumsum(flags, dtype=np.int32)])[edges]
+            for flags in (batch.kind == SPACE, broken)
+        )
+        return cls(blanks, breaks, first, last, data)
 
 
-def render(batch: Batch, gaps: Gaps, keep: Flags, rows: Ints) -> list[str]:
+def render(batch: Batch, gaps: Gaps, keep: Flags, rows: Ints) -> FlatTexts:
     """The kept text of some records (sorted indices); keep: bool [u]."""
-    wanted = np.zeros(len(batch), bool)
-    wanted[rows] = True
-    unit = np.flatnonzero(keep & wanted[batch.row])
-    start, end, row = batch.units.start[unit], batch.units.end[unit], batch.row[unit]
+    if len(rows) < len(batch):
+        wanted = np.zeros(len(batch), bool)
+        wanted[rows] = True
+        keep = keep & wanted[batch.row]
+    unit = np.flatnonzero(keep)
     separator = _separators(batch, gaps, unit)
-
-    size = end - start
-    lead = (separator != _NOTHING).astype(np.int64)
-    place = np.cumsum(size + lead) - size
-    text = np.empty(int(np.sum(size + lead)), np.uint32)
-    text[place[lead > 0] - 1] = _SEPARATOR[separator[lead > 0]]
-    inner = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-    text[np.repeat(place, size) + inner] = batch.code[np.repeat(start, size) + inner]
-
-    whole = text.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    lengths = np.bincount(row, size + lead, len(batch)).astype(np.int64)[rows]
-    ends = np.cumsum(lengths)
-    return [whole[a:b] for a, b in zip((ends - lengths).tolist(), ends.tolist(), strict=True)]
+    written = separator != _NOTHING
+    first = gaps.first[unit] - written
+    size = gaps.last[unit] - first
+    data = spans_of(gaps.data, first, size)
+    data[(np.cumsum(size) - size)[written]] = separator[written]
+    lengths = np.bincount(batch.row[unit], size, len(batch)).astype(np.int64)[rows]
+    return FlatTexts(data, np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def _separators(batch: Batch, gaps: Gaps, unit: Ints) -> Ints:
-    """What stands before each kept unit, int64 [k]: a break, a blank, or nothing."""
-    separator = np.full(len(unit), _NOTHING)
+def _separators(batch: Batch, gaps: Gaps, unit: Ints) -> Bytes:
+    """What stands before each kept unit, uint8 [k]: a break, a blank, or nothing."""
+    separator = np.full(len(unit), _NOTHING, np.uint8)
     if len(unit) < 2:
         return separator
     left, right = unit[:-1], unit[1:]
     a, b = batch.units.end[left], batch.units.start[right]
-    broken = gaps.breaks[b] > gaps.breaks[a]
-    spaced = gaps.blanks[b] > gaps.blanks[a]
+    broken = gaps.breaks[right, 0] > gaps.breaks[left, 1]
+    spaced = gaps.blanks[right, 0] > gaps.blanks[left, 1]
     last, first = batch.kind[a - 1], batch.kind[b]
     # Dropped text without white space: words must not be glued, except where none is written.
     loose = (last == IDEOGRAPH) | (first == IDEOGRAPH) | (last == OPEN) | (first == PUNCTUATION)
     glued = (a == b) | batch.blank[left] | batch.blank[right]
-    separator[1:] = np.select(
-        [batch.row[left] != batch.row[right], glued, broken, spaced, loose],
-        [_NOTHING, _NOTHING, _BREAK, _BLANK, _NOTHING],
-        _BLANK,
-    )
+    nothing = (batch.row[left] != batch.row[right]) | glued | ~(broken | spaced | ~loose)
+    separator[1:] = np.where(nothing, _NOTHING, np.where(broken, _BREAK, _BLANK))
     return separator
 
 

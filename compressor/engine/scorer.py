@@ -1,19 +1,21 @@
 """A model replica: windows of sub-word ids in, P(keep) per sub-word out.
 
-Windows of similar length share a batch. The padded length of a window depends on that window
-alone, and full windows never share a batch with padded ones (attention takes another path without
-a mask), so what a text gets doesn't depend on its neighbours.
+The forward pass says which windows go together; what a text gets doesn't depend on its neighbours.
 """
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from compressor.engine.forward.padded import PaddedForward
+from compressor.engine.forward.sequences import Sequences, surround
+from compressor.engine.forward.unpadded import UnpaddedForward, supports
 from compressor.engine.windows import Windows
 
 Ints = npt.NDArray[np.int64]
@@ -40,8 +42,21 @@ class ModelInput:
         return len(self.prefix) + len(self.suffix)
 
 
+class Forward(Protocol):
+    """How a model is run: lengths -> batches of sequences, a batch -> margins."""
+
+    def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
+        """Indices of the sequences of each batch; each sequence is in one."""
+
+    def margins(self, sequences: Sequences) -> Floats:
+        """logit(keep) - logit(drop) of each token of a batch, float32 [t]. Thread-safe."""
+
+
 class Scorer:
-    """Scores windows on one device. Thread-safe; `model_seconds` adds up over calls."""
+    """Scores windows on one device. Thread-safe; `model_seconds` adds up over calls.
+
+    model: a token classifier of transformers.
+    """
 
     def __init__(
         self, model: Any, form: ModelInput, device: torch.device, *, max_batch_tokens: int
@@ -49,60 +64,34 @@ class Scorer:
         self.form = form
         self.device = device
         self.model_seconds = 0.0
-        self._model = model
+        self._forward = choose_forward(model, form, device)
         self._max_batch_tokens = max_batch_tokens
         self._lock = threading.Lock()
 
     def score(self, ids: Ints, windows: Windows) -> Floats:
         """P(keep) of every sub-word, float32 [len(ids)]; windows cover all of them."""
+        form = self.form
         out = np.zeros(len(ids), np.float32)
         size = windows.last - windows.first
-        length = size + self.form.specials
-        padded = np.minimum(_padded(length), self.form.window + self.form.specials)
-        group = padded * 2 + (padded == length)
-        order = np.argsort(group, kind="stable")
-        edges = np.flatnonzero(np.diff(group[order])) + 1
-        for members in np.split(order, edges) if len(order) else []:
-            width = int(padded[members[0]])
-            step = max(1, self._max_batch_tokens // width)
-            for at in range(0, len(members), step):
-                some = members[at : at + step]
-                self._score_batch(ids, windows.first[some], size[some], width, out)
+        for some in self._forward.batches(size + form.specials, self._max_batch_tokens):
+            sequences, solid, source = surround(
+                ids, windows.first[some], size[some], form.prefix, form.suffix
+            )
+            out[source] = self._probabilities(sequences)[solid]
         return out
 
-    def _score_batch(self, ids: Ints, first: Ints, size: Ints, width: int, out: Floats) -> None:
-        form, left = self.form, len(self.form.prefix)
-        rows = len(first)
-        column = np.arange(width)
-        solid = (column >= left) & (column < (left + size)[:, None])
-        place = first[:, None] + column - left
-        block = np.full((rows, width), form.pad, np.int64)
-        block[solid] = ids[place[solid]]
-        block[:, :left] = form.prefix
-        for offset, special in enumerate(form.suffix):
-            block[np.arange(rows), left + size + offset] = special
-        mask = column < (size + form.specials)[:, None]
-        probability = self._forward(block, mask)
-        out[place[solid]] = probability[solid]
-
-    def _forward(self, block: Ints, mask: npt.NDArray[np.bool_]) -> Floats:
+    def _probabilities(self, sequences: Sequences) -> Floats:
         started = time.perf_counter()
-        with torch.inference_mode():
-            logits = self._model(
-                input_ids=torch.from_numpy(block).to(self.device),
-                attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self.device),
-            ).logits.float()
-            margin = logits[..., 0]
-            if self.form.keep is not None:
-                margin = logits[..., self.form.keep] - logits[..., 1 - self.form.keep]
-            margins = margin.cpu().numpy().astype(np.float64)
+        margins = self._forward.margins(sequences).astype(np.float64)
         with self._lock:
             self.model_seconds += time.perf_counter() - started
         # In float64: torch's float32 sigmoid rounds differently where a tensor's last lanes lie.
         return np.asarray(1 / (1 + np.exp(-margins)), np.float32)
 
 
-def _padded(length: Ints) -> Ints:
-    """Lengths rounded up: fine steps where windows are short, coarse where they are few."""
-    step = np.select([length <= 128, length <= 256], [8, 16], 32)
-    return np.asarray(-(-length // step) * step)
+def choose_forward(model: Any, form: ModelInput, device: torch.device) -> Forward:
+    """Our own forward pass where it knows the architecture, else that of transformers."""
+    if supports(model, device):
+        return UnpaddedForward(model, keep=form.keep)
+    longest = form.window + form.specials
+    return PaddedForward(model, device, pad=form.pad, longest=longest, keep=form.keep)

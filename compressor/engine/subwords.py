@@ -7,7 +7,6 @@ text only.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
@@ -15,28 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from compressor.engine.anew import PATTERNS, begins_anew
+from compressor.engine.flat import FlatTexts
+from compressor.engine.pieces import Pieces, SubWords
 from compressor.errors import InputError
 
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class SubWords:
-    """Sub-words of n texts, one after the other.
-
-    ids, start, end: int64 [t], offsets are characters within the text; splits: int64 [n + 1],
-    text i holds sub-words splits[i] to splits[i + 1].
-    """
-
-    ids: Ints
-    start: Ints
-    end: Ints
-    splits: Ints
-
-    @property
-    def counts(self) -> Ints:
-        """Sub-words of each text, int64 [n]."""
-        return np.diff(self.splits)
 
 
 class TokenCounter(Protocol):
@@ -62,11 +45,23 @@ class FastTokenizer:
         self._backend = copy.deepcopy(backend)
         self._backend.no_truncation()
         self._backend.no_padding()
+        self._pieces = Pieces(self._tokenise) if begins_anew(self._backend) else None
 
     def encode(self, texts: Sequence[str]) -> SubWords:
-        encodings = self._backend.encode_batch(
+        if self._pieces is not None:
+            return self._pieces.encode(_encodable_flat(texts))
+        return self._tokenise([encodable(text) for text in texts])
+
+    def count(self, texts: Sequence[str]) -> Ints:
+        if self._pieces is not None:
+            return self._pieces.count(_encodable_flat(texts))
+        encodings = self._backend.encode_batch_fast(
             [encodable(text) for text in texts], add_special_tokens=False
         )
+        return np.fromiter((len(encoding) for encoding in encodings), np.int64, len(encodings))
+
+    def _tokenise(self, texts: Sequence[str]) -> SubWords:
+        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
         counts = np.fromiter((len(encoding) for encoding in encodings), np.int64, len(encodings))
         splits = np.concatenate([[0], np.cumsum(counts)])
         total = int(splits[-1])
@@ -74,12 +69,6 @@ class FastTokenizer:
         offsets = chain.from_iterable(chain.from_iterable(e.offsets for e in encodings))
         spans = np.fromiter(offsets, np.int64, 2 * total).reshape(-1, 2)
         return SubWords(ids, spans[:, 0], spans[:, 1], splits)
-
-    def count(self, texts: Sequence[str]) -> Ints:
-        encodings = self._backend.encode_batch_fast(
-            [encodable(text) for text in texts], add_special_tokens=False
-        )
-        return np.fromiter((len(encoding) for encoding in encodings), np.int64, len(encodings))
 
 
 class TiktokenTokenizer:
@@ -90,18 +79,26 @@ class TiktokenTokenizer:
         self._bytes_of_id = np.zeros(self._encoding.max_token_value + 1, np.int64)
         for token in self._encoding.token_byte_values():
             self._bytes_of_id[self._encoding.encode_single_token(token)] = len(token)
+        known = getattr(encoding, "_pat_str", None) in PATTERNS
+        self._pieces = Pieces(self._tokenise) if known else None
 
     def encode(self, texts: Sequence[str]) -> SubWords:
-        texts = [encodable(text) for text in texts]
+        if self._pieces is not None:
+            return self._pieces.encode(_encodable_flat(texts))
+        return self._tokenise([encodable(text) for text in texts])
+
+    def count(self, texts: Sequence[str]) -> Ints:
+        if self._pieces is not None:
+            return self._pieces.count(_encodable_flat(texts))
+        rows = self._encoding.encode_ordinary_batch([encodable(text) for text in texts])
+        return np.fromiter((len(row) for row in rows), np.int64, len(rows))
+
+    def _tokenise(self, texts: Sequence[str]) -> SubWords:
         ids = [np.array(row, np.int64) for row in self._encoding.encode_ordinary_batch(list(texts))]
         spans = [self._spans(text, row) for text, row in zip(texts, ids, strict=True)]
         splits = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
         flat = np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
         return SubWords(np.concatenate(ids or [splits[:0]]), flat[:, 0], flat[:, 1], splits)
-
-    def count(self, texts: Sequence[str]) -> Ints:
-        rows = self._encoding.encode_ordinary_batch([encodable(text) for text in texts])
-        return np.fromiter((len(row) for row in rows), np.int64, len(rows))
 
     def _spans(self, text: str, ids: Ints) -> Ints:
         """Character offsets; a token that ends inside a character covers that character."""
@@ -141,6 +138,11 @@ def _tiktoken_encoding(name: str) -> Any:
             f"tiktoken:{name}: its table is neither cached nor to be had "
             f"({type(error).__name__}); set TIKTOKEN_CACHE_DIR to a folder that holds it"
         ) from None
+
+
+def _encodable_flat(texts: Sequence[str]) -> FlatTexts:
+    flat = FlatTexts.of(texts)
+    return FlatTexts.of([encodable(text) for text in flat]) if flat.has_surrogates else flat
 
 
 def encodable(text: str) -> str:

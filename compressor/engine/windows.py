@@ -39,7 +39,9 @@ def cut_windows(batch: Batch, size: int, *, early: int | None = None) -> Windows
     if not len(long):
         some = last > first
         return Windows(first[some], last[some])
-    words, sentences, lines = _cut_points(batch)
+    is_long = np.zeros(len(batch), bool)
+    is_long[long] = True
+    words, sentences, lines = _cut_points(batch, np.flatnonzero(is_long[batch.row]))
     pieces = []
     for text in range(len(batch)):
         if last[text] - first[text] <= size:
@@ -68,21 +70,20 @@ def _cut(first: int, last: int, size: int, points: Iterable[tuple[Ints, int]]) -
     return np.array([*spans, (first, last)], np.int64)
 
 
-def _cut_points(batch: Batch) -> tuple[Ints, Ints, Ints]:
-    """Sub-words that begin a word, a sentence, a line, as sorted indices."""
-    units, code = batch.units, batch.code
-    subword = np.searchsorted(_rising(batch.subwords.start), units.start)
-    gap = np.zeros(len(units.start), bool)
-    gap[1:] = units.start[1:] > units.end[:-1]
-    line_of_char = np.cumsum(code == ord("\n"))
-    line = line_of_char[units.start]
+def _cut_points(batch: Batch, some: Ints) -> tuple[Ints, Ints, Ints]:
+    """Sub-words that begin a word, a sentence, a line, as sorted indices; of some units."""
+    start, end, code = batch.units.start[some], batch.units.end[some], batch.code
+    subword = np.searchsorted(_rising(batch.subwords.start), start)
+    gap = np.zeros(len(some), bool)
+    gap[1:] = start[1:] > end[:-1]
+    line = np.cumsum(code == ord("\n"), dtype=np.int32)[start]
     new_line = np.concatenate([[True], line[1:] != line[:-1]])
 
-    ending = np.isin(code[units.end - 1], _ENDS)
+    ending = np.isin(code[end - 1], _ENDS)
     closed = ending.copy()
-    closed[1:] |= np.isin(code[units.end[1:] - 1], _CLOSERS) & ending[:-1]
-    spaceless = batch.kind[units.start] == IDEOGRAPH
-    sentence = np.zeros(len(units.start), bool)
+    closed[1:] |= np.isin(code[end[1:] - 1], _CLOSERS) & ending[:-1]
+    spaceless = batch.kind[start] == IDEOGRAPH
+    sentence = np.zeros(len(some), bool)
     sentence[1:] = closed[:-1] & (gap[1:] | spaceless[1:])
     return np.unique(subword), np.unique(subword[sentence]), np.unique(subword[new_line])
 

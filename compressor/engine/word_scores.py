@@ -3,19 +3,19 @@
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engine.document import Batch
+from compressor.engine.document import Batch, counts_below
 
 Floats = npt.NDArray[np.float32]
 
 
 def word_means(batch: Batch, probability: Floats) -> Floats:
     """Mean P(keep) of the sub-words that touch each unit, float32 [u]; 0 where there are none."""
-    start = (
-        np.maximum.accumulate(batch.subwords.start) if len(probability) else batch.subwords.start
-    )
-    end = np.maximum.accumulate(batch.subwords.end) if len(probability) else batch.subwords.end
-    low = np.searchsorted(end, batch.units.start, "right")
-    high = np.maximum(np.searchsorted(start, batch.units.end, "left"), low)
+    start, end = batch.subwords.start, batch.subwords.end
+    if len(probability):  # a normaliser may swap two pieces of one character
+        start, end = np.maximum.accumulate(start), np.maximum.accumulate(end)
+    n = len(batch.code)
+    low = counts_below(end, n)[batch.units.start + 1]
+    high = np.maximum(counts_below(start, n)[batch.units.end], low)
     edges = np.stack([low, high], 1).ravel()
     # reduceat sums each word apart: a running total would let rounding leak between texts.
     sums = (

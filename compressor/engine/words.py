@@ -7,7 +7,9 @@ output: flags per character, from which units follow.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +35,15 @@ _AFTER_DIGIT = members("%‰°‱¢€£¥₹")
 _BEFORE_WORD = members("#@.-/+±−~\\$€£¥₹")
 _LONGEST_PREFIX = 3
 _APOSTROPHES = members("'’")
+_SIGNS = (_BETWEEN_ALNUM, _BETWEEN_DIGITS, _AFTER_DIGIT, _BEFORE_WORD, _APOSTROPHES)
+_IS_BETWEEN_ALNUM, _IS_BETWEEN_DIGITS, _IS_AFTER_DIGIT, _IS_BEFORE_WORD, _IS_APOSTROPHE = (
+    np.uint8(1 << bit) for bit in range(len(_SIGNS))
+)
 _URL = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.)[\w\-.~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _QUALIFIED = re.compile(r"[^\W\d]\w*(?:(?:::|->)\w+)+")
 _URL_TAIL = ".,;:!?'*"
+_RUN = re.compile(r"[^ \n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +61,15 @@ class Units:
 
 
 def carried_classes(classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Give marks the class of the character that they extend (a letter's after a blank)."""
-    at = np.where(classes == MARK, 0, np.arange(len(classes)))
-    carried: npt.NDArray[np.uint8] = classes[np.maximum.accumulate(at)]
-    carried[(classes == MARK) & (carried == SPACE)] = LETTER
+    """Give marks the class of the character that they extend (a letter's after a blank).
+
+    The first character must be no mark.
+    """
+    carried = classes.copy()
+    marks = np.flatnonzero(classes == MARK)
+    first = np.diff(marks, prepend=-1) > 1  # of a run of marks
+    before = classes[marks[first] - 1][np.cumsum(first) - 1]
+    carried[marks] = np.where(before == SPACE, LETTER, before)
     return carried
 
 
@@ -72,13 +84,23 @@ def unit_starts(
     text: at least one blank in front and four behind; code, classes, kind: its code points, their
     classes and `carried_classes`.
     """
-    joined = _same_run(code, classes, kind) | _connected(code, kind) | _attached(code, kind)
+    sign = _sign_table()[code]
+    joined = _same_run(code, classes, kind) | _connected(sign, kind) | _attached(code, sign, kind)
     starts: Flags = (kind != SPACE) & ~joined
     for first, last in _whole_spans(text):
         starts[first] = True
         starts[first + 1 : last] = False
         starts[last] = kind[last] != SPACE
     return starts
+
+
+@cache
+def _sign_table() -> npt.NDArray[np.uint8]:
+    """What sorts of sign each code point is, a bit for each of `_SIGNS`, uint8 [0x110000]."""
+    table = np.zeros(0x110000, np.uint8)
+    for bit, chars in enumerate(_SIGNS):
+        table[chars] |= np.uint8(1 << bit)
+    return table
 
 
 def _same_run(
@@ -100,15 +122,14 @@ def _same_run(
     return joined
 
 
-def _connected(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flags:
+def _connected(sign: npt.NDArray[np.uint8], kind: npt.NDArray[np.uint8]) -> Flags:
     """True on both sides of a connector inside a word: 150,782  3.14  don't  a/b  x@y."""
     digit = kind == DIGIT
     alnum = digit | (kind == LETTER)
-    middle = code[1:-1]
-    connector = np.zeros(len(code), bool)
+    connector = np.zeros(len(sign), bool)
     connector[1:-1] = (
-        np.isin(middle, _BETWEEN_ALNUM) & alnum[:-2] & alnum[2:]
-        | np.isin(middle, _BETWEEN_DIGITS) & digit[:-2] & digit[2:]
+        _holds(sign[1:-1], _IS_BETWEEN_ALNUM) & alnum[:-2] & alnum[2:]
+        | _holds(sign[1:-1], _IS_BETWEEN_DIGITS) & digit[:-2] & digit[2:]
     )
     connector &= kind != LETTER
     joined = connector.copy()
@@ -116,13 +137,19 @@ def _connected(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Fla
     return joined
 
 
-def _attached(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flags:
+def _holds(sign: npt.NDArray[np.uint8], bit: np.uint8) -> Flags:
+    return np.asarray((sign & bit) != 0)
+
+
+def _attached(
+    code: npt.NDArray[np.uint32], sign: npt.NDArray[np.uint8], kind: npt.NDArray[np.uint8]
+) -> Flags:
     """True where a sign belongs to its word: 12% 20°C $64 #1 @user -5 --flag .5 /usr C++ 's."""
     digit, letter, space = kind == DIGIT, kind == LETTER, kind == SPACE
     alnum = digit | letter
     joined = np.zeros(len(code), bool)
 
-    suffix = np.isin(code, _AFTER_DIGIT)
+    suffix = _holds(sign, _IS_AFTER_DIGIT)
     suffix[1:] &= digit[:-1]
     joined |= suffix
     joined[1:] |= suffix[:-1] & (code[:-1] == ord("°")) & letter[1:]
@@ -131,13 +158,13 @@ def _attached(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flag
     joined[1:-1] |= sharp[1:-1] & letter[:-2] & ~alnum[2:]
     joined[1:-2] |= plus[1:-2] & plus[2:-1] & letter[:-3] & ~alnum[3:]
 
-    clitic = np.isin(code[1:-3], _APOSTROPHES) & space[:-4] & letter[2:-2]
+    clitic = _holds(sign[1:-3], _IS_APOSTROPHE) & space[:-4] & letter[2:-2]
     clitic &= space[3:-1] | (letter[3:-1] & space[4:])
     joined[2:-2] |= clitic
 
-    sign = np.isin(code, _BEFORE_WORD)
-    first = np.flatnonzero(sign[1:] & ~sign[:-1]) + 1
-    last = np.flatnonzero(sign[:-1] & ~sign[1:])
+    leads = _holds(sign, _IS_BEFORE_WORD)
+    first = np.flatnonzero(leads[1:] & ~leads[:-1]) + 1
+    last = np.flatnonzero(leads[:-1] & ~leads[1:])
     length = last - first + 1
     all_dots = (length > 1) & (code[first] == ord(".")) & (code[last] == ord("."))
     before, after = kind[first - 1], alnum[last + 1]
@@ -150,43 +177,69 @@ def _attached(code: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8]) -> Flag
 
 def _whole_spans(text: str) -> list[tuple[int, int]]:
     """Spans of URLs, e-mail addresses and qualified names."""
-    spans = []
-    if "@" in text:
-        spans += [match.span() for match in _EMAIL.finditer(text)]
-    if "::" in text or "->" in text:
-        spans += [match.span() for match in _QUALIFIED.finditer(text)]
-    if "://" in text or "www." in text:
-        for match in _URL.finditer(text):
-            url = match[0].rstrip(_URL_TAIL)
-            if url.endswith(")") and "(" not in url:
-                url = url[:-1].rstrip(_URL_TAIL)
-            spans.append((match.start(), match.start() + len(url)))
+    spans = [match.span() for match in _matches(_EMAIL, text, "@")]
+    spans += [match.span() for match in _matches(_QUALIFIED, text, "::", "->")]
+    for match in _matches(_URL, text, "://", "www."):
+        url = match[0].rstrip(_URL_TAIL)
+        if url.endswith(")") and "(" not in url:
+            url = url[:-1].rstrip(_URL_TAIL)
+        spans.append((match.start(), match.start() + len(url)))
     return spans
 
 
-def build_units(
-    starts: Flags, inside: Flags, kind: npt.NDArray[np.uint8], line: Ints, row: Ints
-) -> Units:
-    """Units from flags per character, each punctuation unit with its owner.
+def _matches(pattern: re.Pattern[str], text: str, *marks: str) -> Iterator[re.Match[str]]:
+    """The matches of a pattern that holds one of the marks and no blank or line break.
 
-    inside: characters that belong to a unit at all; line, row: the line and the text that each
-    character stands in, int64 [characters].
+    Few runs of other characters hold a mark; the pattern, which tries every letter, is spared the
+    rest of the text. What holds two marks may come twice.
+    """
+    for mark in marks:
+        last, at = 0, text.find(mark)
+        while at >= 0:
+            first = 1 + max(text.rfind(blank, last, at) for blank in " \n")
+            run = _RUN.match(text, at)
+            last, first = run.end() if run else at, max(last, first)
+            yield from pattern.finditer(text, first, last)
+            at = text.find(mark, last)
+
+
+def build_units(
+    starts: Flags,
+    inside: Flags,
+    kind: npt.NDArray[np.uint8],
+    code: npt.NDArray[np.uint32],
+    base: Ints,
+) -> tuple[Units, Ints]:
+    """Units from flags per character, each punctuation unit with its owner; and splits, int64
+
+    [n + 1]: text i has units splits[i] to splits[i + 1]. inside: characters that belong to a unit
+    at all; base: int64 [n], where each text begins.
     """
     first = np.flatnonzero(starts)
     ends = inside.copy()
     ends[:-1] &= starts[1:] | ~inside[1:]
     last = np.flatnonzero(ends) + 1
+    splits = np.append(np.searchsorted(first, base), len(first))
+    row = np.repeat(np.arange(len(base)), np.diff(splits))
+    line = np.cumsum(code == ord("\n"), dtype=np.int32)[first]
+
+    sort = kind[first]
     marks = (kind == PUNCTUATION) | (kind == OPEN) | (kind == SPACE)
-    words_before = np.concatenate([[0], np.cumsum(~marks)])
+    words_before = np.concatenate([[0], np.cumsum(~marks, dtype=np.int32)])
     punctuation = words_before[last] == words_before[first]
-    owner = _owners(first, last, punctuation, kind[first] == OPEN, line[first], row[first])
-    blank = kind[first] == SPACE  # a verbatim blank belongs to no word
-    owner = np.where(blank, np.arange(len(first)), owner)
-    return Units(first, last, punctuation & (owner != np.arange(len(first))), owner)
+    owner = _owners(first, last, punctuation, sort == OPEN, line, row)
+    here = np.arange(len(first))
+    owner = np.where(sort == SPACE, here, owner)  # a verbatim blank belongs to no word
+    return Units(first, last, punctuation & (owner != here), owner), splits
 
 
 def _owners(
-    start: Ints, end: Ints, punctuation: Flags, opening: Flags, line: Ints, row: Ints
+    start: Ints,
+    end: Ints,
+    punctuation: Flags,
+    opening: Flags,
+    line: npt.NDArray[np.int32],
+    row: Ints,
 ) -> Ints:
     """The word that each punctuation unit belongs to: glued ones first, then on the same line."""
     n = len(start)

@@ -8,12 +8,13 @@ from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan
 from compressor.corpus.shards import Shards
 from compressor.corpus.storage import Storage
+from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
 from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica, Work
-from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, allocate
+from compressor.pipeline.resources import IO_TASK_CPUS, Allocation
 from compressor.pipeline.resume import announce
 from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
@@ -23,7 +24,11 @@ from compressor.pipeline.takeover import Takeover, index_files, shared
 # The shards that a replica holds when it dies are tried again. What a text can do to a process is
 # dealt with by the replica; this is for machines that go, and an end to what never works.
 MOST_RESTARTS = 6
+MORE_LOST = 2  # replicas while they start, beyond all of them at once: a node that goes takes many
 SHARDS_QUEUED_PER_REPLICA = 2  # the next shard is there when one is done
+# While the GPU works on one shard, another one is tokenised or written down; the engine lets one
+# at a time into the model. On a CPU that would only take cores from the model.
+SHARDS_AT_ONCE_PER_GPU = 2
 MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's accounting
 
 
@@ -31,9 +36,9 @@ MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's
 class Assignment:
     """What is to be done: which shards of which plan, and where the files go.
 
-    `threshold` is the one of an earlier run over the same corpus, `takeover` the files of a
-    published version whose rows may be taken over, `errors` the rows that have failed in what is
-    there already.
+    `model` is the digest of the model that is planned with, `threshold` the one of an earlier run
+    over the same corpus, `takeover` the files of a published version whose rows may be taken over,
+    `errors` the rows that have failed in what is there already.
     """
 
     config: CompressConfig
@@ -41,6 +46,7 @@ class Assignment:
     target: Storage
     plan: Plan
     shards: Shards
+    model: str
     threshold: float | None = None
     takeover: Sequence[str] = ()
     errors: int = 0
@@ -53,7 +59,7 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
     """
     config = work.config
     with session(config.cluster.address) as nodes, unwrapped():
-        allocation = allocate(
+        allocation = allocation_on(
             config.cluster, nodes, device=config.model.device, shards=len(work.shards)
         )
         announce(work.target, config)
@@ -67,7 +73,8 @@ def _compress(
     work: Assignment, allocation: Allocation, tally: Any
 ) -> tuple[float | None, dict[int, dict[str, Any]]]:
     config, plan, settings = work.config, work.plan, work.config.compression
-    spec = ModelSpec(config.model, dict(config.input.storage_options), allocation.threads)
+    options = dict(config.input.storage_options)
+    spec = ModelSpec(config.model, options, allocation.threads, work.model)
     threshold = work.threshold
     if settings.scope == "corpus" and threshold is None:
         threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
@@ -82,7 +89,7 @@ def _compress(
         bytes_per_row=_bytes_per_row(plan),
     )
     replica = Work(spec, settings, plan.columns, threshold)
-    with quiet_data():
+    with quiet_data(lost_starting=allocation.most + MORE_LOST):
         _flow(reader, (replica, tally, _takeover(work)), sink, allocation)
     return threshold, {entry["index"]: entry for entry in sink.done}
 
@@ -102,10 +109,14 @@ def _flow(
     import ray
     from ray.data import ActorPoolStrategy
 
+    at_once = SHARDS_AT_ONCE_PER_GPU if allocation.gpus else 1
+    # All are asked for at once, and the first that is there begins: those without room yet are what
+    # an autoscaler sees. Let grow, a pool gets a share of the CPUs that is too small for its most.
     pool = ActorPoolStrategy(
-        min_size=allocation.least,
-        max_size=allocation.most,
-        max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA,
+        size=allocation.most,
+        max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA + at_once - 1,
+        max_concurrent_calls_per_actor=at_once,
+        enable_true_multi_threading=at_once > 1,
     )
     # Reading books other CPUs than the replicas, so Ray doesn't fuse it into them: the next
     # shard is read while one is compressed.
@@ -120,7 +131,9 @@ def _flow(
         num_cpus=allocation.cpus,
         num_gpus=allocation.gpus,
         max_restarts=MOST_RESTARTS,
-        max_task_retries=MOST_RESTARTS,
+        # While its node is gone but not yet known to be, a shard fails many times in a few seconds;
+        # the replica counts how often it was really begun.
+        max_task_retries=-1,
     )
     dataset.write_datasink(sink, ray_remote_args={"num_cpus": IO_TASK_CPUS})
 

@@ -1,14 +1,12 @@
 """Whether a Delta table may begin in a directory: nobody's data must end up beside its files."""
 
 import json
-import re
 
 from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan
+from compressor.corpus.shards import NAME
 from compressor.corpus.storage import Storage
 from compressor.pipeline.resume import CONFIGURATION, finished
-
-SHARD_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{16}\.parquet")
 
 
 def check_new_table(target: Storage, plan: Plan, config: CompressConfig) -> None:
@@ -29,5 +27,5 @@ def _is_attempt(target: Storage) -> bool:
         configuration = json.loads(target.read(CONFIGURATION))
     except (OSError, ValueError):
         return False
-    ours = all(SHARD_NAME.fullmatch(name) for name in visible)
+    ours = all(NAME.fullmatch(name) for name in visible)
     return ours and configuration["output"].get("format") == "delta"

@@ -16,7 +16,7 @@ from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.isolate import Isolation
 from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.progress import begin_shard
-from compressor.pipeline.reuse import Ints, Memory, Source, fill, row_keys
+from compressor.pipeline.reuse import Guarded, Ints, Memory, Source, fill, row_keys
 from compressor.pipeline.rows import compress_table, engine_options
 from compressor.pipeline.statistics import Statistics, statistics_of
 
@@ -31,11 +31,12 @@ MOST_ATTEMPTS = 6  # of a shard, whose replica died each time although its rows 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """How a worker gets the model, and the threads it may use."""
+    """How a worker gets the model, the threads it may use, and the digest of the planned model."""
 
     model: ModelSection
     storage_options: dict[str, Any]
     threads: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Work:
 def load(spec: ModelSpec) -> "Compressor":
     """Load the model in this process with the threads that are its own.
 
-    Raises `InputError` for a model that can't be used.
+    Raises `InputError` for a model that can't be used, `JobError` for another than planned with.
     """
     _use_threads(spec.threads)
     from compressor.engine.compressor import Compressor
@@ -73,15 +74,16 @@ def load(spec: ModelSpec) -> "Compressor":
         dtype=spec.model.dtype,
         max_batch_tokens=spec.model.max_batch_tokens,
         storage_options=spec.storage_options,
+        expected_digest=spec.digest,
     )
 
 
 def load_patiently(loads: Callable[[ModelSpec], "Compressor"], spec: ModelSpec) -> "Compressor":
-    """Try again where loading fails for another reason than the user's input."""
+    """Try again where loading fails for another reason than the model itself."""
     for again in range(LOADS):
         try:
             return loads(spec)
-        except InputError:
+        except (InputError, JobError):
             raise
         except Exception:
             if again == LOADS - 1:
@@ -101,7 +103,7 @@ def _use_threads(threads: int) -> None:
 
 
 class Replica:
-    """What Ray Data calls with a block of shards.
+    """What Ray Data calls with a block of shards, from several threads where the device is a GPU.
 
     `takeover` is a reference to the results of a published version, where there is one. A shard
     whose replica has died before is compressed in a process of its own, which may die in turn.
@@ -117,11 +119,17 @@ class Replica:
         if takeover is not None:
             import ray
 
-            self._sources.insert(0, ray.get(takeover))
-        self._compressor = load_patiently(self.loads, work.spec)
-        work.check_settings(self._compressor)
+            self._sources.insert(0, Guarded(ray.get(takeover)))
+        self._failure: Exception | None = None
+        try:
+            self._compressor = load_patiently(self.loads, work.spec)
+            work.check_settings(self._compressor)
+        except Exception as error:  # for the first shard to tell: a replica that ends here is
+            self._failure = error  # replaced as if its machine had gone, and so on and on
 
     def __call__(self, block: pa.Table) -> pa.Table:
+        if self._failure is not None:
+            raise self._failure
         return pa.concat_tables(self._compress(about, table) for about, table in unpack(block))
 
     def _compress(self, about: dict[str, Any], table: pa.Table) -> pa.Table:

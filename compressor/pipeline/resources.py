@@ -1,8 +1,9 @@
 """How many replicas, each with what: from the configuration and the cluster's nodes.
 
-A request that can't be met is refused here, saying what is missing; Ray would wait for ever. The
-read and write tasks need CPUs beside the actors, so some of each node is kept for them: a replica
-books a little less than the CPUs that it was given, and still uses as many threads.
+A request that can't be met is refused here, saying what is missing; Ray would wait for ever. With
+GPUs, replicas run on the nodes that have one, whatever else there is. The read and write tasks run
+anywhere and need CPUs beside the actors, so some of each node is kept for them: a replica books a
+little less than the CPUs that it was given, and still uses as many threads.
 """
 
 import math
@@ -38,40 +39,49 @@ class Allocation:
     threads: int
 
 
+class ShortageError(InputError):
+    """The cluster's nodes have no room for `replicas` of `cpus` and `gpus`; more nodes would."""
+
+    def __init__(self, message: str, replicas: int, cpus: float, gpus: float) -> None:
+        super().__init__(message)
+        self.replicas, self.cpus, self.gpus = replicas, cpus, gpus
+
+
 def allocate(
     cluster: ClusterSection, nodes: Sequence[Node], *, device: str, shards: int
 ) -> Allocation:
-    """Decide; raises `InputError` where the cluster lacks what is asked for.
+    """Decide; raises `ShortageError` where nodes lack, `InputError` for what no node could mend.
 
     No more replicas are started than there are shards.
     """
     nodes = [node for node in nodes if node.cpus > 0]
-    if not nodes:
-        raise InputError("cluster.address: no node of the cluster has a CPU for this job")
     gpus = _gpus_per_replica(cluster, nodes, device)
     cpus = _cpus_per_replica(cluster, nodes, gpus)
-    room = [_fits(node, cpus, gpus) for node in nodes]
+    fits = [_fits(node, cpus, gpus) for node in nodes]
     if isinstance(cluster.replicas, list):
         least, most = cluster.replicas
     elif cluster.replicas == "auto":
-        least = most = max(1, sum(room))
+        least = most = max(1, sum(fits))
     else:
         least = most = cluster.replicas
     least, most = min(least, shards), min(most, shards)
-    if sum(room) < least:
-        raise InputError(_what_is_missing(nodes, least, cpus, gpus, sum(room)))
+    if sum(fits) < least:
+        message = _what_is_missing(nodes, device, least, cpus, gpus, sum(fits))
+        raise ShortageError(message, least, cpus, gpus)
     booked = min(
         min(cpus, (node.cpus - _reserve(node)) / min(fit, most))
-        for node, fit in zip(nodes, room, strict=True)
+        for node, fit in zip(nodes, fits, strict=True)
         if fit
     )
     return Allocation(least, most, _round_down(booked), gpus, max(1, int(cpus)))
 
 
+def room(nodes: Sequence[Node], allocation: Allocation) -> int:
+    """How many of its replicas the nodes have room for."""
+    return sum(_fits(node, allocation.cpus, allocation.gpus) for node in nodes)
+
+
 def _gpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], device: str) -> float:
-    there = max(node.gpus for node in nodes)
-    if device == "cuda" and not there:
-        raise InputError("model.device: cuda is asked for, but no node of the cluster has a GPU")
     if cluster.gpus_per_replica != "auto":
         gpus = float(cluster.gpus_per_replica)
         if gpus and device == "cpu":
@@ -81,7 +91,8 @@ def _gpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], device: st
         if device == "cuda" and not gpus:
             raise InputError("cluster.gpus_per_replica: is 0, but model.device is cuda")
         return gpus
-    return 1.0 if there >= 1 and device != "cpu" else 0.0
+    there = any(node.gpus >= 1 for node in nodes)
+    return 1.0 if device == "cuda" or (there and device != "cpu") else 0.0
 
 
 def _cpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], gpus: float) -> float:
@@ -89,8 +100,10 @@ def _cpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], gpus: floa
         return float(cluster.cpus_per_replica)
     if gpus:
         shares = [node.cpus / (node.gpus / gpus) for node in nodes if node.gpus >= gpus]
-        return min([MOST_CPUS_PER_GPU, *shares], default=1.0)
-    largest = max(node.cpus for node in nodes)
+        return min(MOST_CPUS_PER_GPU, *shares) if shares else 1.0  # until there is one to go by
+    largest = max((node.cpus for node in nodes), default=0.0)
+    if not largest:
+        return 1.0  # until there is a node to go by
     alike = [node.cpus for node in nodes if node.cpus >= largest / 2]  # not a small head node
     smallest = min(alike)
     if isinstance(cluster.replicas, int):  # share the CPUs among as many as are asked for
@@ -114,9 +127,16 @@ def _round_down(cpus: float) -> float:
 
 
 def _what_is_missing(
-    nodes: Sequence[Node], replicas: int, cpus: float, gpus: float, room: int
+    nodes: Sequence[Node], device: str, replicas: int, cpus: float, gpus: float, room: int
 ) -> str:
     need = f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+    if not nodes:
+        return (
+            f"cluster.replicas: {replicas} with {need} each are asked for, but no node of the "
+            "cluster has a CPU for this job"
+        )
+    if device == "cuda" and not any(node.gpus for node in nodes):
+        return "model.device: cuda is asked for, but no node of the cluster has a GPU"
     have = f"{sum(node.cpus for node in nodes):g} CPUs and {sum(n.gpus for n in nodes):g} GPUs"
     return (
         f"cluster.replicas: {replicas} with {need} each are asked for, but the cluster "

@@ -6,6 +6,7 @@ has is computed, each key once.
 """
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,20 @@ def fill(keys: Keys, sources: Sequence[Source], compute: Callable[[Ints], pa.Tab
     return Filled(joined.combine_chunks(), tuple(found), len(rest) - len(firsts))
 
 
+class Guarded:
+    """A source for several threads: one looks up at a time."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+
+    def find(self, keys: Keys) -> list[tuple[Ints, pa.Table]]:
+        with self._lock:
+            return list(self._source.find(keys))
+
+
 class Memory:
-    """The latest results of a replica, up to so many bytes."""
+    """The latest results of a replica, up to so many bytes. Thread-safe."""
 
     def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
         self._most = most_bytes
@@ -90,9 +103,14 @@ class Memory:
         self._parts: OrderedDict[int, tuple[Keys, pa.Table]] = OrderedDict()
         self._places: dict[bytes, tuple[int, int]] = {}
         self._next = 0
+        self._lock = threading.Lock()
 
     def add(self, keys: Keys, added: pa.Table) -> None:
         """Remember results; the oldest are forgotten when there are too many."""
+        with self._lock:
+            self._add(keys, added)
+
+    def _add(self, keys: Keys, added: pa.Table) -> None:
         self._parts[self._next] = keys, added
         for row, key in enumerate(_raw(keys)):
             self._places[key] = self._next, row
@@ -107,13 +125,15 @@ class Memory:
 
     def find(self, keys: Keys) -> Iterator[tuple[Ints, pa.Table]]:
         by_part: dict[int, list[tuple[int, int]]] = {}
-        for at, key in enumerate(_raw(keys)):
-            if key in self._places:
-                part, row = self._places[key]
-                by_part.setdefault(part, []).append((at, row))
+        with self._lock:
+            for at, key in enumerate(_raw(keys)):
+                if key in self._places:
+                    part, row = self._places[key]
+                    by_part.setdefault(part, []).append((at, row))
+            tables = {part: self._parts[part][1] for part in by_part}
         for part, pairs in by_part.items():
             at, rows = np.array(pairs, np.int64).T
-            yield at, self._parts[part][1].take(pa.array(rows))
+            yield at, tables[part].take(pa.array(rows))
 
 
 def _unique(keys: Keys) -> tuple[Ints, Ints]:

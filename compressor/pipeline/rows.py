@@ -9,28 +9,39 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from compressor.config import CompressionSection
-from compressor.corpus.columns import EMPTY, FAILED, OK, TextColumn, added_fields
+from compressor.corpus.columns import EMPTY, FAILED, STATUSES, TextColumn, added_fields
 from compressor.pipeline.statistics import Statistics, statistics_of
 
 if TYPE_CHECKING:  # the driver needs no torch
-    from compressor.engine.compressor import Compression, Compressor
+    from compressor.engine.compression import Columns
+    from compressor.engine.compressor import Compressor
 
 MESSAGE_LENGTH = 500
-Call = Callable[[Sequence[str], Sequence[float]], "list[Compression]"]
+MOST_BYTES = 2**31 - 1  # of an Arrow array of type string
+Call = Callable[[Sequence[str], Sequence[float]], "Columns"]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
-class Cell:
-    """What became of one text."""
+class Cells:
+    """What became of a column of texts.
 
-    status: str
-    text: str | None = None
-    original_tokens: int = 0
-    compressed_tokens: int = 0
-    error: str | None = None
+    texts: strings, null where there are none; original_tokens, compressed_tokens: int32 [rows];
+    done, blank: bool [rows], neither where a row failed; errors: reasons and notes, by row.
+    """
+
+    texts: pa.Array
+    original_tokens: npt.NDArray[np.int32]
+    compressed_tokens: npt.NDArray[np.int32]
+    done: Flags
+    blank: Flags
+    errors: dict[int, str]
+    model_seconds: float = 0.0
 
 
 def compress_table(
@@ -45,20 +56,19 @@ def compress_table(
     `threshold` is the corpus-wide one where `settings.scope` is `corpus`. Raises only what no row
     is to blame for: a GPU that has failed.
     """
-    started, model_seconds = time.time(), compressor.model_seconds
+    started = time.time()
     options = engine_options(settings)
 
-    def call(texts: Sequence[str], rates: Sequence[float]) -> "list[Compression]":
-        return compressor.compress(texts, rates, threshold=threshold, **options)
+    def call(texts: Sequence[str], rates: Sequence[float]) -> "Columns":
+        return compressor.compress_columns(texts, rates, threshold=threshold, **options)
 
     rates = _rates(table, settings)
     cells = [_compress_column(table.column(column.name), rates, call) for column in columns]
-    statuses, errors = _rows(cells, columns, table.num_rows)
-    result = _append(table, cells, columns, statuses, errors)
+    result = _append(table, cells, columns)
     measured = Statistics(
-        model_seconds=compressor.model_seconds - model_seconds,
+        model_seconds=sum(column.model_seconds for column in cells),
         seconds=time.time() - started,
-        model_tokens=sum(cell.original_tokens for column in cells for cell in column),
+        model_tokens=sum(int(column.original_tokens.sum()) for column in cells),
     )
     return result, statistics_of(result, columns) + measured
 
@@ -67,8 +77,11 @@ def failed_rows(
     table: pa.Table, columns: Sequence[TextColumn], reason: str
 ) -> tuple[pa.Table, Statistics]:
     """What `compress_table` gives for rows that can't be compressed for this `reason`."""
-    cells = [[Cell(FAILED, error=reason)] * table.num_rows for _ in columns]
-    result = _append(table, cells, columns, *_rows(cells, columns, table.num_rows))
+    rows = table.num_rows
+    nothing, no = np.zeros(rows, np.int32), np.zeros(rows, bool)
+    errors = dict.fromkeys(range(rows), reason)
+    cells = Cells(pa.nulls(rows, pa.string()), nothing, nothing, no, no, errors)
+    result = _append(table, [cells] * len(columns), columns)
     return result, statistics_of(result, columns)
 
 
@@ -119,35 +132,77 @@ def _rates(table: pa.Table, settings: CompressionSection) -> list[float | ValueE
 
 def _compress_column(
     column: pa.ChunkedArray, rates: Sequence[float | ValueError], call: Call
-) -> list[Cell]:
-    cells: list[Cell] = []
+) -> Cells:
+    values, errors = texts_of(column), {}
+    blank = np.zeros(len(values), bool)
     texts, wanted, places = [], [], []
-    for place, (text, rate) in enumerate(zip(texts_of(column), rates, strict=True)):
+    for place, (text, rate) in enumerate(zip(values, rates, strict=True)):
         if isinstance(text, UnicodeDecodeError):
-            reason = f"not UTF-8: {text.reason} at byte {text.start}"
-            cells.append(Cell(FAILED, error=reason))
+            errors[place] = f"not UTF-8: {text.reason} at byte {text.start}"
         elif isinstance(rate, ValueError):
-            cells.append(Cell(FAILED, error=str(rate)))
+            errors[place] = str(rate)
         elif text is None:
-            cells.append(Cell(EMPTY))
+            blank[place] = True
         else:
-            cells.append(Cell(OK if text.strip() else EMPTY))
+            blank[place] = not text or text.isspace()
             texts.append(text)
             wanted.append(rate)
             places.append(place)
-    for place, result in zip(places, compress_isolated(texts, wanted, call), strict=True):
-        cells[place] = _cell(cells[place].status, result)
-    return cells
+    return _spread(
+        np.array(places, np.int64), compress_isolated(texts, wanted, call), blank, errors
+    )
+
+
+def _spread(
+    places: npt.NDArray[np.int64],
+    parts: "Sequence[Columns | Exception]",
+    blank: Flags,
+    errors: dict[int, str],
+) -> Cells:
+    """Results in the rows that they are for; `places`: the row of each text that was tried."""
+    original, compressed = np.zeros((2, len(blank)), np.int32)
+    sizes, done = np.zeros(len(blank), np.int64), np.zeros(len(blank), bool)
+    data, seconds, at = [np.zeros(0, np.uint8)], 0.0, 0
+    for part in parts:
+        if isinstance(part, Exception):
+            message = " ".join(f"{type(part).__name__}: {part}".split())
+            errors[int(places[at])] = message[:MESSAGE_LENGTH]
+            blank[places[at]] = False
+            at += 1
+            continue
+        rows = places[at : at + len(part)]
+        original[rows], compressed[rows] = part.original_tokens, part.compressed_tokens
+        sizes[rows], done[rows] = np.diff(part.texts.splits), True
+        errors |= {int(rows[row]): note for row, note in part.notes.items()}
+        data.append(part.texts.data)
+        seconds += part.model_seconds
+        at += len(part)
+    texts = _strings(np.concatenate(data), np.concatenate([[0], np.cumsum(sizes)]), done)
+    return Cells(texts, original, compressed, done, blank, errors, seconds)
+
+
+def _strings(data: npt.NDArray[np.uint8], splits: npt.NDArray[np.int64], valid: Flags) -> pa.Array:
+    """An array of strings from their bytes, one after the other; null where not `valid`."""
+    mask = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    if len(data) > MOST_BYTES:
+        buffers = [mask, pa.py_buffer(splits), pa.py_buffer(data)]
+        long = pa.Array.from_buffers(pa.large_string(), len(valid), buffers)
+        return pa.array(long.to_pylist(), pa.string())  # in several chunks
+    buffers = [mask, pa.py_buffer(splits.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(valid), buffers)
 
 
 def compress_isolated(
     texts: Sequence[str], rates: Sequence[float], call: Call
-) -> "list[Compression | Exception]":
-    """Compress all at once; where that raises, halve until the texts to blame stand alone."""
+) -> "list[Columns | Exception]":
+    """Compress all at once; where that raises, halve until the texts to blame stand alone.
+
+    Gives parts in the order of the texts, an exception being that of one text.
+    """
     if not texts:
         return []
     try:
-        return list(call(texts, rates))
+        return [call(texts, rates)]
     except Exception as error:
         if _is_fatal(error):
             raise
@@ -166,44 +221,34 @@ def _is_fatal(error: Exception) -> bool:
     return "CUDA error" in str(error) and not lacks_memory
 
 
-def _cell(status: str, result: "Compression | Exception") -> Cell:
-    if isinstance(result, Exception):
-        message = " ".join(f"{type(result).__name__}: {result}".split())
-        return Cell(FAILED, error=message[:MESSAGE_LENGTH])
-    return Cell(status, result.text, result.original_tokens, result.compressed_tokens, result.note)
-
-
-def _rows(
-    cells: Sequence[Sequence[Cell]], columns: Sequence[TextColumn], rows: int
-) -> tuple[list[str], list[str | None]]:
-    """One status and reason a row: failed if any column is, empty if all are."""
-    statuses: list[str] = []
-    errors: list[str | None] = []
-    for row in range(rows):
-        own = [column[row] for column in cells]
-        found = {cell.status for cell in own}
-        statuses.append(FAILED if FAILED in found else OK if OK in found else EMPTY)
-        reasons = [
-            cell.error if len(columns) == 1 else f"{column.name}: {cell.error}"
-            for column, cell in zip(columns, own, strict=True)
-            if cell.error is not None
-        ]
-        errors.append("; ".join(filter(None, reasons)) or None)
-    return statuses, errors
-
-
-def _append(
-    table: pa.Table,
-    cells: Sequence[Sequence[Cell]],
-    columns: Sequence[TextColumn],
-    statuses: list[str],
-    errors: list[str | None],
-) -> pa.Table:
-    values: list[list[Any]] = []
+def _append(table: pa.Table, cells: Sequence[Cells], columns: Sequence[TextColumn]) -> pa.Table:
+    values: list[Any] = []
     for column in cells:
-        values.append([cell.text for cell in column])
-        values.append([cell.original_tokens for cell in column])
-        values.append([cell.compressed_tokens for cell in column])
-    for field, data in zip(added_fields(columns), [*values, statuses, errors], strict=True):
-        table = table.append_column(field, pa.array(data, field.type))
+        values += [column.texts, column.original_tokens, column.compressed_tokens]
+    values += [_statuses(cells, table.num_rows), _errors(cells, columns, table.num_rows)]
+    for field, data in zip(added_fields(columns), values, strict=True):
+        array = data if isinstance(data, pa.Array | pa.ChunkedArray) else pa.array(data, field.type)
+        table = table.append_column(field, array)
     return table
+
+
+def _statuses(cells: Sequence[Cells], rows: int) -> pa.Array:
+    """One status a row: failed if any column is, empty if all are."""
+    failed, blank = np.zeros(rows, bool), np.ones(rows, bool)
+    for column in cells:
+        failed |= ~(column.done | column.blank)
+        blank &= column.blank
+    which = np.select([failed, blank], [STATUSES.index(FAILED), STATUSES.index(EMPTY)])
+    return pa.array(STATUSES, pa.string()).take(pa.array(which))
+
+
+def _errors(cells: Sequence[Cells], columns: Sequence[TextColumn], rows: int) -> list[str | None]:
+    """What each row has to say: its columns' reasons, by name where there are several."""
+    errors: list[str | None] = [None] * rows
+    for row in sorted({row for column in cells for row in column.errors}):
+        errors[row] = "; ".join(
+            own.errors[row] if len(columns) == 1 else f"{column.name}: {own.errors[row]}"
+            for column, own in zip(columns, cells, strict=True)
+            if row in own.errors
+        )
+    return errors

@@ -72,7 +72,15 @@ def compress_missing(
 
     errors += sum(record["statistics"]["error"] for record in resumed.values())
     work = Assignment(
-        task.config, task.source, task.target, plan, missing, threshold, takeover, errors
+        task.config,
+        task.source,
+        task.target,
+        plan,
+        missing,
+        task.model,
+        threshold,
+        takeover,
+        errors,
     )
     return compress_shards(work)
 

@@ -37,7 +37,7 @@ def session(address: str | None) -> Iterator[list[Node]]:
     import ray
 
     if ray.is_initialized():
-        yield _nodes()
+        yield alive_nodes()
         return
     # Ray prints the tracebacks of workers to stdout, where the job's results go; what matters of
     # them reaches the user as the message of an exception.
@@ -45,7 +45,7 @@ def session(address: str | None) -> Iterator[list[Node]]:
         _start(address)
         try:
             with _terminable():
-                yield _nodes()
+                yield alive_nodes()
         finally:
             ray.shutdown()
 
@@ -99,8 +99,11 @@ def on_cluster(call: Callable[..., Result], *arguments: Any) -> Result:
 
 
 @contextmanager
-def quiet_data() -> Iterator[None]:
-    """Settings of Ray Data for one job; the process's own come back afterwards."""
+def quiet_data(lost_starting: int = 0) -> Iterator[None]:
+    """Settings of Ray Data for one job; the process's own come back afterwards.
+
+    `lost_starting`: how many replicas may be lost one after the other while they start.
+    """
     from ray.data import DataContext
 
     before = DataContext.get_current()
@@ -112,6 +115,7 @@ def quiet_data() -> Iterator[None]:
     context.target_max_block_size = 1  # every row, which is a shard, is a block of its own
     context.retried_io_errors = []  # the filesystem retries, nobody else
     context.max_errored_blocks = 0
+    context.max_consecutive_actor_init_deaths = lost_starting
     DataContext._set_current(context)
     logger = logging.getLogger("ray.data")
     level = logger.level
@@ -140,7 +144,8 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _nodes() -> list[Node]:
+def alive_nodes() -> list[Node]:
+    """The nodes of the Ray that is joined, as they are now."""
     import ray
 
     return [

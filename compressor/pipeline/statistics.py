@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from compressor.corpus.columns import EMPTY, ERROR, FAILED, OK, STATUS, TextColumn
 
@@ -89,23 +92,24 @@ class Statistics:
 
 def statistics_of(table: pa.Table, columns: Sequence[TextColumn]) -> Statistics:
     """Count the rows of a compressed table."""
-    statuses = table.column(STATUS).to_pylist()
-    errors = table.column(ERROR).to_pylist()
-    original = [n for column in columns for n in table.column(column.original_tokens).to_pylist()]
-    compressed = [
-        n for column in columns for n in table.column(column.compressed_tokens).to_pylist()
-    ]
+    statuses = table.column(STATUS)
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(statuses).to_pylist()}
+    noted = pc.and_(pc.equal(statuses, OK), pc.is_valid(table.column(ERROR)))
+    original, compressed = (
+        np.concatenate([np.zeros(0, np.int64), *(table.column(name).to_numpy() for name in names)])
+        for names in (
+            [column.original_tokens for column in columns],
+            [column.compressed_tokens for column in columns],
+        )
+    )
     return Statistics(
-        rows=len(statuses),
-        ok=statuses.count(OK),
-        empty=statuses.count(EMPTY),
-        error=statuses.count(FAILED),
-        notes=sum(
-            status == OK and error is not None
-            for status, error in zip(statuses, errors, strict=True)
-        ),
-        original_tokens=sum(original),
-        compressed_tokens=sum(compressed),
+        rows=table.num_rows,
+        ok=counts.get(OK, 0),
+        empty=counts.get(EMPTY, 0),
+        error=counts.get(FAILED, 0),
+        notes=pc.sum(noted).as_py() or 0,
+        original_tokens=int(original.sum()),
+        compressed_tokens=int(compressed.sum()),
         rates=rate_histogram(original, compressed),
     )
 
@@ -118,12 +122,10 @@ def total(parts: Iterable[Statistics]) -> Statistics:
     return result
 
 
-def rate_histogram(original: Iterable[int], compressed: Iterable[int]) -> dict[int, int]:
+def rate_histogram(original: npt.ArrayLike, compressed: npt.ArrayLike) -> dict[int, int]:
     """Count the records at each rate; records without tokens have none."""
-    return dict(
-        Counter(
-            min(RATE_BINS, round(RATE_BINS * after / before))
-            for before, after in zip(original, compressed, strict=True)
-            if before
-        )
-    )
+    before, after = np.asarray(original, np.int64), np.asarray(compressed, np.int64)
+    some = before > 0
+    rates = np.rint(RATE_BINS * after[some] / before[some]).astype(np.int64)
+    values, counts = np.unique(np.minimum(RATE_BINS, rates), return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

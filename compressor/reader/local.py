@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from compressor.engine.subwords import FastTokenizer, SubWords
+from compressor.engine.pieces import SubWords
+from compressor.engine.subwords import FastTokenizer
 from compressor.errors import InputError
 from compressor.reader.loading import CausalModel, identify, load_causal, locate
 from compressor.reader.reader import beginning

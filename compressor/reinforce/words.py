@@ -86,7 +86,7 @@ class Words:
 
     def texts(self, keep: Flags, shots: Ints) -> list[str]:
         """What is left of some shots (sorted); keep: bool [w]."""
-        return render(self.batch, self.gaps, keep[self.of_unit], shots)
+        return list(render(self.batch, self.gaps, keep[self.of_unit], shots))
 
     def costs(self, texts: Sequence[str]) -> Ints:
         """Tokens of pruned shots, each with a separator behind it, int64 [n]."""

@@ -11,13 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import model_validator
 
-from compressor.config import (
-    ClusterSection,
-    CompressionSection,
-    InputSection,
-    ModelSection,
-    OutputSection,
-)
+from compressor.config import CompressSections
 from compressor.corpus.columns import ERROR, TextColumn, added_fields, check_columns, text_columns
 from compressor.corpus.files import SourceFile, source_files
 from compressor.corpus.plan import plan_corpus
@@ -28,7 +22,7 @@ from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.report.align import kept_spans
 from compressor.report.strike import Record
-from compressor.schema import Section, require
+from compressor.schema import require
 
 ID = "id"  # shown beside the row's number where the dataset has such a column
 NO_TEXT = "no text"
@@ -37,14 +31,8 @@ NOT_A_SELECTION = "the compressed text is no selection of the original: no words
 Row = dict[str, Any]
 
 
-class InspectConfig(Section):
+class InspectConfig(CompressSections):
     """The configuration of `compress`, so that one file serves both; only the input must be set."""
-
-    input: InputSection = InputSection()
-    output: OutputSection = OutputSection()
-    model: ModelSection = ModelSection()
-    compression: CompressionSection = CompressionSection()
-    cluster: ClusterSection = ClusterSection()
 
     @model_validator(mode="after")
     def _path(self) -> Self:

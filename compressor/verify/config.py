@@ -5,29 +5,16 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
-from compressor.config import (
-    ClusterSection,
-    CompressConfig,
-    CompressionSection,
-    InputSection,
-    ModelSection,
-    OutputSection,
-)
+from compressor.config import CompressConfig, CompressSections
 from compressor.corpus.delta import Version
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.pipeline.resume import CONFIGURATION
-from compressor.schema import Section, require
+from compressor.schema import require
 
 
-class VerifyConfig(Section):
+class VerifyConfig(CompressSections):
     """The keys of `compress`; what isn't given is as it was when the output was written."""
-
-    input: InputSection = InputSection()
-    output: OutputSection = OutputSection()
-    model: ModelSection = ModelSection()
-    compression: CompressionSection = CompressionSection()
-    cluster: ClusterSection = ClusterSection()
 
     @model_validator(mode="after")
     def _path(self) -> Self:

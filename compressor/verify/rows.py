@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from compressor.config import CompressionSection
 from compressor.corpus.columns import EMPTY, ERROR, FAILED, OK, STATUS, TextColumn, added_fields
-from compressor.engine.compressor import OVER_BUDGET
+from compressor.engine.outcome import OVER_BUDGET
 from compressor.engine.subwords import TokenCounter
 from compressor.pipeline.rows import texts_of
 from compressor.report.align import is_selection

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from compressor.config import CompressConfig
 from compressor.corpus.columns import text_columns
 from compressor.corpus.delta import Version, current
-from compressor.corpus.files import SourceFile, source_files
+from compressor.corpus.files import source_files
 from compressor.corpus.read import read_shards
 from compressor.corpus.schema import unify
 from compressor.corpus.shards import Shard
@@ -69,6 +69,8 @@ class _Verification:
 
     def run(self, names: list[str]) -> Verified:
         files = source_files(self._source)
+        versions = {file.path: file.version for file in files}
+        schema = unify(files, self._source.key)
         problems: list[str] = []
         records: dict[str, Mapping[str, Any]] = {}
         for name in names:
@@ -81,7 +83,7 @@ class _Verification:
                 problems.append(f"{name}: was not written by this job")
                 continue
             records[name] = record
-            problems += [f"{name}: {line}" for line in self._file(files, table, record)]
+            problems += [f"{name}: {line}" for line in self._file(versions, schema, table, record)]
         problems += check_coverage(files, records)
         problems += self._summary()
         rows = sum(part.rows for part in self._statistics)
@@ -95,17 +97,19 @@ class _Verification:
             return file.read(), None if found is None else json.loads(found)
 
     def _file(
-        self, files: list[SourceFile], table: pa.Table, record: Mapping[str, Any]
+        self,
+        versions: Mapping[str, str],
+        schema: pa.Schema,
+        table: pa.Table,
+        record: Mapping[str, Any],
     ) -> Iterator[str]:
         statistics = statistics_of(table, self._columns)
         self._statistics.append(statistics)
         if statistics.record() != record["statistics"]:
             yield "the statistics in its footer are not those of its rows"
         pieces = pieces_of(record)
-        versions = {file.path: file.version for file in files}
         if any(versions.get(piece.path) != piece.version for piece in pieces):
             return  # the coverage says so
-        schema = unify(files, self._source.key)
         shard = Shard(0, pieces, record["fingerprint"])
         try:
             (source,) = read_shards(self._source, [shard], schema)

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,15 +60,11 @@ def test_a_long_deletion_is_jumped_over() -> None:
     assert kept(f"one {words} one two", "one w3 w4 w4998 two") == [0, 4, 5, 4999, 5002]
 
 
-def test_long_and_repetitive_texts_take_linear_time() -> None:
-    def seconds(times: int) -> float:
-        source = split_words("the cat | the dog | " * times)
-        words = split_words("the cat the dog | " * times)[: 4 * times]
-        begin = time.process_time()
-        assert (align(source, words) != NOWHERE).mean() > 0.9
-        return time.process_time() - begin
-
-    assert seconds(600) < 6 * seconds(200)  # 3 times by right; the square would be 9
+def test_a_long_and_repetitive_text() -> None:
+    times = 1_500  # at a cost that grows with the square this would take minutes
+    source = split_words("the cat | the dog | " * times)
+    words = split_words("the cat the dog | " * times)[: 4 * times]
+    assert (align(source, words) != NOWHERE).mean() > 0.9
 
 
 def runs(positions: list[int]) -> int:

@@ -30,6 +30,7 @@ SCHEMAS: dict[str, type[Section]] = {
     "prune_shots": PruneConfig,
     "refresh": CompressConfig,
     "reinforce": ReinforceConfig,
+    "submit": Section,  # no keys of its own: it takes those of the job that it submits
     "train": TrainConfig,
     "verify": VerifyConfig,
 }

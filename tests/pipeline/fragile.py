@@ -27,11 +27,11 @@ class Poisoned:
     def __init__(self, compressor: Any) -> None:
         self._compressor = compressor
 
-    def compress(self, texts: list[str], *arguments: Any, **options: Any) -> Any:
+    def compress_columns(self, texts: list[str], *arguments: Any, **options: Any) -> Any:
         if any(POISON in text for text in texts):
             count("deaths")
             os.kill(os.getpid(), signal.SIGKILL)
-        return self._compressor.compress(texts, *arguments, **options)
+        return self._compressor.compress_columns(texts, *arguments, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._compressor, name)

@@ -23,7 +23,7 @@ def test_a_long_wait_shows_hours() -> None:
 
 def test_a_retried_shard_counts_once() -> None:
     tally = Tally()
-    one = {"rows": 2, "original_tokens": 10, "compressed_tokens": 5}
+    one = {"rows": 2, "original_tokens": 10, "compressed_tokens": 5, "error": 1}
     tally.add(0, one)
     tally.add(0, one)
     tally.add(1, one)
@@ -37,7 +37,7 @@ class Terminal(io.StringIO):
 
 def test_the_line_is_redrawn_on_a_terminal_and_gone_at_the_end(ray_session: None) -> None:
     tally, stream = start_tally(), Terminal()
-    tally.add.remote(0, {"rows": 2, "original_tokens": 10, "compressed_tokens": 5})
+    tally.add.remote(0, {"rows": 2, "original_tokens": 10, "compressed_tokens": 5, "error": 1})
     with shown(tally, total=4, before=0, stream=stream):
         time.sleep(2.5)
     assert "\r\x1b[2K2/4 rows (50%)" in stream.getvalue()

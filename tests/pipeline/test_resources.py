@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from compressor.config import ClusterSection
 from compressor.errors import InputError
-from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, Node, allocate
+from compressor.pipeline.resources import (
+    IO_TASK_CPUS,
+    Allocation,
+    Node,
+    ShortageError,
+    allocate,
+)
 
 
 def allocated(*nodes: Node, device: str = "auto", shards: int = 1000, **keys: Any) -> Allocation:
@@ -26,6 +32,8 @@ def allocated(*nodes: Node, device: str = "auto", shards: int = 1000, **keys: An
         ([Node(8, 4)], 4, 2, 1),
         ([Node(4), Node(16), Node(16)], 2, 16, 0),  # a small head node
         ([Node(0), Node(32, 2), Node(32, 2)], 4, 8, 1),
+        ([Node(64), Node(64), Node(4, 1)], 1, 4, 1),  # readers beside a node with a GPU
+        ([Node(2), Node(8, 1), Node(16, 2)], 3, 8, 1),
     ],
 )
 def test_auto(nodes: list[Node], replicas: int, threads: int, gpus: int) -> None:
@@ -84,6 +92,35 @@ def test_what_can_not_be_met_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         allocated(node, device=device, **keys)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "device", "keys", "replicas", "cpus", "gpus"),
+    [
+        ([], "auto", {}, 1, 1, 0),  # nothing to go by: the least that is a replica
+        ([Node(0)], "auto", {"replicas": [2, 8]}, 2, 1, 0),
+        ([Node(0)], "auto", {"replicas": 3, "cpus_per_replica": 6}, 3, 6, 0),
+        ([Node(4)], "cuda", {"replicas": [2, 8]}, 2, 1, 1),
+        ([Node(4)], "auto", {"gpus_per_replica": 0.5, "cpus_per_replica": 2}, 1, 2, 0.5),
+        ([Node(4), Node(8, 1)], "cuda", {"replicas": 2}, 2, 8, 1),  # as those that are there
+    ],
+)
+def test_what_lacks_is_told_to_who_could_bring_it(
+    nodes: list[Node], device: str, keys: dict[str, Any], replicas: int, cpus: float, gpus: float
+) -> None:
+    with pytest.raises(ShortageError) as caught:
+        allocated(*nodes, device=device, **keys)
+    error = caught.value
+    assert (error.replicas, error.cpus, error.gpus) == (replicas, cpus, gpus)
+
+
+@pytest.mark.parametrize(
+    ("device", "keys"), [("cuda", {"gpus_per_replica": 0}), ("cpu", {"gpus_per_replica": 1})]
+)
+def test_what_no_node_could_mend_is_not_waited_for(device: str, keys: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        allocated(device=device, **keys)
+    assert not isinstance(caught.value, ShortageError)
 
 
 nodes_strategy = st.lists(

@@ -9,7 +9,8 @@ import pytest
 
 from compressor.config import CompressionSection
 from compressor.corpus.columns import text_columns
-from compressor.engine.compressor import Compression, Compressor
+from compressor.engine.compression import Columns
+from compressor.engine.compressor import Compressor
 from compressor.pipeline.rows import compress_isolated, compress_table, texts_of
 from compressor.pipeline.statistics import Statistics
 
@@ -133,13 +134,12 @@ class Fragile:
     def __init__(self, compressor: Compressor, message: str = "bad text") -> None:
         self._compressor, self._message = compressor, message
         self.calls = 0
-        self.model_seconds = 0.0
 
-    def compress(self, texts: Sequence[str], *args: Any, **options: Any) -> list[Compression]:
+    def compress_columns(self, texts: Sequence[str], *args: Any, **options: Any) -> Columns:
         self.calls += 1
         if any("poison" in text for text in texts):
             raise RuntimeError(self._message)
-        return self._compressor.compress(texts, *args, **options)
+        return self._compressor.compress_columns(texts, *args, **options)
 
 
 def test_a_row_that_raises_is_isolated(compressor: Compressor) -> None:
@@ -176,7 +176,7 @@ def test_each_column_names_its_error(compressor: Compressor) -> None:
 
 
 def test_nothing_to_compress_makes_no_call() -> None:
-    def call(texts: Sequence[str], rates: Sequence[float]) -> list[Compression]:
+    def call(texts: Sequence[str], rates: Sequence[float]) -> Columns:
         raise AssertionError
 
     assert compress_isolated([], [], call) == []

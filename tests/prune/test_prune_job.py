@@ -62,6 +62,7 @@ def prune(*overrides: str) -> dict[str, Any]:
     return run(load(PruneConfig, None, list(overrides))).summary
 
 
+@pytest.mark.slow
 def test_each_question_gets_its_prompt(
     pool: Path,
     questions: Path,

@@ -1,0 +1,87 @@
+"""Our own forward pass on a CPU, without padding, for architectures that `encoder.py` knows.
+
+A batch is small, so that what one product writes the next still finds in the cache. Its number of
+tokens is rounded up: oneDNN compiles a kernel for each number that it meets, and what a row gets
+must not depend on how many rows there are.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from compressor.engine.forward.attention import Run
+from compressor.engine.forward.encoder import Encoder
+from compressor.engine.forward.sequences import Sequences
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_TOKENS_PER_THREAD = 1024
+_ROWS = 32
+_POSITIONS_BEHIND_PAD = {"roberta", "xlm-roberta", "camembert"}
+ARCHITECTURES = {"bert", *_POSITIONS_BEHIND_PAD}
+"""By `model_type`; each is tested against transformers' own forward pass."""
+
+
+class UnpaddedForward:
+    """keep: the index of the label "keep" among the logits, or None for a single logit."""
+
+    def __init__(self, model: Any, *, keep: int | None) -> None:
+        self._encoder = Encoder(model, keep)
+        self._pad = (
+            model.config.pad_token_id if model.config.model_type in _POSITIONS_BEHIND_PAD else None
+        )
+
+    def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
+        """Indices of sequences by rising length, at most `max_tokens` or one sequence each."""
+        limit = min(max_tokens, _TOKENS_PER_THREAD * torch.get_num_threads())
+        order = np.argsort(lengths, kind="stable")
+        end = np.cumsum(lengths[order])
+        first = 0
+        while first < len(order):
+            before = int(end[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(end, before + limit, "right")))
+            yield order[first:last]
+            first = last
+
+    def margins(self, sequences: Sequences) -> Floats:
+        """logit(keep) - logit(drop) of each token of one batch, float32 [t]."""
+        count = len(sequences.ids)
+        more = (0, -count % _ROWS)
+        ids = torch.from_numpy(np.pad(sequences.ids, more))
+        positions = torch.from_numpy(np.pad(self._positions(sequences), more))
+        return self._encoder(ids, positions, _runs(sequences))[:count].numpy()
+
+    def _positions(self, sequences: Sequences) -> Ints:
+        """RoBERTa counts from behind its padding id, and doesn't count that id in a text."""
+        if self._pad is None:
+            return sequences.column
+        counted = sequences.ids != self._pad
+        running = np.cumsum(counted)
+        starts = sequences.starts
+        base = running[starts] - counted[starts]
+        within = running - np.repeat(base, sequences.lengths)
+        return np.asarray(within * counted + self._pad)
+
+
+def supports(model: Any, device: torch.device) -> bool:
+    """Whether this forward pass does what the model's own does, on this device."""
+    config = model.config
+    return (
+        device.type == "cpu"
+        and model.dtype in {torch.float32, torch.bfloat16}
+        and config.model_type in ARCHITECTURES
+        and config.hidden_act == "gelu"
+        and not config.is_decoder
+    )
+
+
+def _runs(sequences: Sequences) -> list[Run]:
+    """Neighbours of the same length, which attention takes in one call."""
+    lengths, starts = sequences.lengths, sequences.starts
+    edges = np.flatnonzero(np.diff(lengths, prepend=-1, append=-1))
+    return [(int(starts[a]), int(b - a), int(lengths[a])) for a, b in pairwise(edges)]
