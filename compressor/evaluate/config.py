@@ -194,6 +194,21 @@ class ShotsSection(Section):
         min_length=1,
         description="the first one is what the others are tested against",
     )
+    policies: list[str] = Field(
+        default=[], description="further policies over the same encoder, as LABEL=DIRECTORY"
+    )
+    remember: bool = Field(
+        default=False, description="encode the pool once, on the device: for many problems"
+    )
+
+    @field_validator("policies")
+    @classmethod
+    def _labelled(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            label, _, path = entry.partition("=")
+            if not path or not _LABEL.fullmatch(label) or label in get_args(Filler):
+                raise ValueError(f"{entry!r}: a further policy is written LABEL=DIRECTORY")
+        return _without_repeats([entry.partition("=")[0] for entry in value], value)
 
     @field_validator("budgets", "contenders")
     @classmethod

@@ -49,8 +49,9 @@ class Pruner:
         Raises `InputError` where one of them is missing, or the encoder is not the one that the
         policy learnt from.
         """
-        self._policy, self.about = load_policy(path, storage_options, key="policy.path")
+        policy, self.about = load_policy(path, storage_options, key="policy.path")
         self.encoder = Encoder(encoder or self.about.encoder, device, storage_options)
+        self._policy = policy.to(self.encoder.device)
         if self.encoder.identity != self.about.digest:
             raise InputError(
                 f"policy.encoder: {encoder or self.about.encoder} is not the encoder that the "
@@ -63,14 +64,30 @@ class Pruner:
         """Shots that can be searched."""
         return Pool(shots, self.encoder.embed([shot.question for shot in shots]))
 
+    def sees_as(self, other: "Pruner") -> "Pruner":
+        """Share another pruner's encoder and what it remembers; returns itself.
+
+        Raises `InputError` where the two policies learnt from different ones.
+        """
+        for name in ("digest", "compressor"):
+            mine, others = getattr(self.about, name), getattr(other.about, name)
+            if mine != others:
+                raise InputError(f"policies with different {name}: {mine} and {others}")
+        self.encoder, self._observer = other.encoder, other._observer
+        return self
+
+    def remember(self, pool: Pool) -> None:
+        """Encode all of a pool once; what is made of it then looks it up. For many questions."""
+        self._observer.remember(pool.shots)
+
     def score(self, shots: Sequence[Shot]) -> list[ScoredShot]:
         """Each shot as it would stand in a prompt for any question."""
         if not shots:
             return []
-        candidates, logits = self._look(shots, None)
+        candidates, logits = self._look(shots, None, None)
         words = candidates.words
         threshold = self.about.threshold
-        keep = words.fixed | (logits.words.numpy() >= np.log(threshold / (1 - threshold)))
+        keep = words.fixed | (logits.words.cpu().numpy() >= np.log(threshold / (1 - threshold)))
         texts = words.texts(keep, np.arange(len(words)))
         return [
             ScoredShot(probability, text, whole, tokens)
@@ -85,7 +102,7 @@ class Pruner:
 
     def for_all(self, shots: Sequence[Shot], budget: int) -> Pruned:
         """One prompt for any question."""
-        return self._prune(shots, None, budget)
+        return self._prune(shots, None, budget, None)
 
     def for_question(
         self, question: str, pool: Pool, *, budget: int, candidates: int, apart: bool
@@ -93,13 +110,14 @@ class Pruner:
         """The prompt for a question, and which shots of the pool are in it, in its order."""
         (embedding,) = self.encoder.embed([question])
         chosen, near = pool.nearest(question, embedding, candidates, apart=apart)
-        pruned = self._prune([pool.shots[at] for at in chosen.tolist()], near, budget)
+        shots = [pool.shots[at] for at in chosen.tolist()]
+        pruned = self._prune(shots, near, budget, question)
         return pruned, [int(chosen[at]) for at in pruned.shots]
 
-    def _prune(self, shots: Sequence[Shot], near: Any, budget: int) -> Pruned:
+    def _prune(self, shots: Sequence[Shot], near: Any, budget: int, question: str | None) -> Pruned:
         if not shots:
             return Pruned("", 0, (), 0)
-        candidates, logits = self._look(shots, near)
+        candidates, logits = self._look(shots, near, question)
         return prune(
             candidates,
             logits,
@@ -108,7 +126,9 @@ class Pruner:
             stages=self.about.stages,
         )
 
-    def _look(self, shots: Sequence[Shot], near: Any) -> tuple[Candidates, Logits]:
-        candidates = self._observer.observe(shots, near)
+    def _look(
+        self, shots: Sequence[Shot], near: Any, question: str | None
+    ) -> tuple[Candidates, Logits]:
+        candidates = self._observer.observe(shots, near, question)
         with torch.inference_mode():
             return candidates, self._policy(candidates.seen).detached()

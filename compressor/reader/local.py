@@ -24,6 +24,8 @@ from compressor.reader.reader import beginning
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+_LOSSES_AT_ONCE = 1024
+"""Tokens whose logits are held in float32: 200 MB at a vocabulary of 50,000."""
 _WORTH_SHARING = 32
 """Tokens of a common beginning below which a cache costs more than it saves."""
 
@@ -103,7 +105,8 @@ class LocalReader:
                 block[line, : width[row]] = sequences[row][shared:-1]
             before = np.array([len(heads[row]) - 1 - shared for row in some.tolist()])
             answers = [tails[row] for row in some.tolist()]
-            for row, loss in zip(some, self._read(block, before, answers, cache), strict=True):
+            losses = self._read(block, before, answers, cache)
+            for row, loss in zip(some, losses, strict=True):
                 found[row] = loss
         return found
 
@@ -148,9 +151,7 @@ class LocalReader:
         return "cache" if "cache" in names else "past_key_values"
 
     @torch.inference_mode()
-    def _read(
-        self, block: Ints, before: Ints, answers: Sequence[Ints], cache: Any
-    ) -> Iterator[Floats]:
+    def _read(self, block: Ints, before: Ints, answers: Sequence[Ints], cache: Any) -> list[Floats]:
         """Losses of answers whose first token is predicted at column `before` of the block."""
         past: dict[str, Any] = {"use_cache": False}
         if cache is not None:  # the model appends to what it is given
@@ -163,13 +164,17 @@ class LocalReader:
             logits_to_keep=torch.arange(first, block.shape[1], device=self.lm.device),
             **past,
         ).logits
-        for line, (column, ids) in enumerate(zip((before - first).tolist(), answers, strict=True)):
-            loss = torch.nn.functional.cross_entropy(
-                logits[line, column : column + len(ids)].float(),
-                torch.from_numpy(ids).to(self.lm.device),
-                reduction="none",
-            )
-            yield loss.double().cpu().numpy()
+        sizes = np.array([len(ids) for ids in answers])
+        ends = np.cumsum(sizes)
+        line = np.repeat(np.arange(len(sizes)), sizes)
+        column = np.repeat(before - first - (ends - sizes), sizes) + np.arange(ends[-1])
+        place = torch.from_numpy(np.stack([line, column, np.concatenate(answers)]))
+        parts = torch.split(place.to(self.lm.device), _LOSSES_AT_ONCE, dim=1)
+        losses = [  # on the device until all are there: a copy for each would wait for each
+            torch.nn.functional.cross_entropy(logits[at, to].float(), ids, reduction="none")
+            for at, to, ids in parts
+        ]
+        return np.split(torch.cat(losses).double().cpu().numpy(), ends[:-1])
 
     @torch.inference_mode()
     def _continue(self, block: Ints, mask: Ints, max_new_tokens: int) -> list[str]:

@@ -165,8 +165,8 @@ def _probability(logits: torch.Tensor) -> Floats:
 
 
 def _log_p(logits: torch.Tensor, actions: Flags, counted: Flags) -> torch.Tensor:
-    sign = torch.from_numpy(np.where(actions, 1.0, -1.0).astype(np.float32))
-    some = torch.from_numpy(counted.astype(np.float32))
+    sign = torch.from_numpy(np.where(actions, 1.0, -1.0).astype(np.float32)).to(logits.device)
+    some = torch.from_numpy(counted.astype(np.float32)).to(logits.device)
     return (logsigmoid(sign * logits) * some).sum(1)
 
 
@@ -184,5 +184,5 @@ def _kl(logits: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
 
 def _mean(values: torch.Tensor, counted: Flags) -> torch.Tensor:
     """Over the decisions of all rollouts; 0 where there are none."""
-    weight = torch.from_numpy(counted.sum(0).astype(np.float32))
+    weight = torch.from_numpy(counted.sum(0).astype(np.float32)).to(values.device)
     return (values * weight).sum() / weight.sum().clamp(min=1)

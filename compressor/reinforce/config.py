@@ -58,6 +58,19 @@ class PolicySection(Section):
         description="shots: which examples to keep; tokens: which of their words",
     )
     keep_bias: float = Field(default=2.0, description="log-odds of keeping, at the start")
+    solution_bias: float = Field(
+        default=2.0,
+        description="what words of solutions have above those of questions, at the start",
+    )
+    compressor_weight: float = Field(
+        default=1.0,
+        description="what the compressor's log-odds of a word count in questions, at the start",
+    )
+    remember: bool = Field(
+        default=False,
+        description="encode the pool once and keep its states in the device's memory (4 bytes x "
+        "the encoder's width for each token): for a GPU",
+    )
     nearness_weight: float = Field(
         default=1.0,
         description="what an example's nearness to the question (in standard deviations) adds to "
@@ -119,6 +132,9 @@ class TrainingSection(Section):
         min_length=1,
         description="words are kept from this probability on; the held-out problems decide",
     )
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="end after so many minutes of steps with the best policy"
+    )
     threads: int | None = Field(default=None, ge=1, description="CPU threads; null = all cores")
 
 
@@ -146,6 +162,11 @@ class JudgesSection(Section):
     )
     replicas: Auto | Annotated[int, Field(ge=0)] = Field(
         default=0, description="judges as Ray actors: a number or auto; 0 = in this process"
+    )
+    questions_at_once: int = Field(
+        default=1,
+        ge=1,
+        description="problems whose prompts a judge reads together; more of them fill a GPU",
     )
     cpus_per_replica: Auto | Annotated[float, Field(gt=0)] = Field(
         default="auto", description="CPUs (and threads) of a judge"

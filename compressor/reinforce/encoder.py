@@ -23,6 +23,7 @@ from compressor.models.checkpoint import choose_device, load_tokenizer, position
 from compressor.models.resolve import digest, resolve
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 _BATCH_POSITIONS = 8192  # padded
 _MOST_POSITIONS = 512
@@ -57,37 +58,35 @@ class Encoder:
     def tokenizer(self) -> FastTokenizer:
         return FastTokenizer(self._loaded[1])
 
+    @cached_property
+    def device(self) -> torch.device:
+        return choose_device(self._device)
+
     @property
     def width(self) -> int:
         return int(self._loaded[0].config.hidden_size)
 
     def encode(self, batch: Batch) -> Encoded:
         """The hidden states of each text's sub-words; the batch is of this encoder's tokenizer."""
-        flat = self._states(batch)
-        counts = batch.subwords.counts
-        mask = np.arange(int(counts.max(initial=1))) < counts[:, None]
-        hidden = torch.zeros((*mask.shape, flat.shape[1]))
-        there = torch.from_numpy(mask)
-        hidden[there] = flat
-        return Encoded(hidden, there)
+        return in_rows(self.states(batch), batch.subwords.counts)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """float32 [n, D], rows of length 1: the mean over a text's sub-words; zeros for none."""
         rows = [np.zeros((0, self.width), np.float32)]
         for first in range(0, len(texts), 256):
             batch = build_batch(texts[first : first + 256], self.tokenizer)
-            flat, counts = self._states(batch).double(), batch.subwords.counts
+            flat, counts = self.states(batch).double().cpu(), batch.subwords.counts
             row = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
             sums = torch.zeros((len(counts), flat.shape[1]), dtype=torch.float64)
             sums.index_add_(0, row, flat)
             rows.append(torch.nn.functional.normalize(sums, dim=1).float().numpy())
         return np.concatenate(rows)
 
-    def _states(self, batch: Batch) -> torch.Tensor:
-        """float32 [t, D], on the CPU."""
+    def states(self, batch: Batch) -> torch.Tensor:
+        """The hidden states of all sub-words, float32 [t, D], on the encoder's device."""
         model, _, (prefix, suffix), most = self._loaded
         windows = cut_windows(batch, most - len(prefix) - len(suffix))
-        out = torch.zeros((len(batch.subwords.ids), self.width))
+        out = torch.zeros((len(batch.subwords.ids), self.width), device=self.device)
         size = windows.last - windows.first
         padded = -(-(size + len(prefix) + len(suffix)) // _STEP) * _STEP
         order = np.argsort(padded, kind="stable")
@@ -99,25 +98,38 @@ class Encoder:
                 some = members[at : at + step]
                 ids = np.zeros((len(some), width), np.int64)
                 mask = np.zeros_like(ids)
-                for line, window in enumerate(some.tolist()):
+                for row, window in enumerate(some.tolist()):
                     part = batch.subwords.ids[windows.first[window] : windows.last[window]]
                     whole = np.concatenate([prefix, part, suffix]).astype(np.int64)
-                    ids[line, : len(whole)], mask[line, : len(whole)] = whole, 1
+                    ids[row, : len(whole)], mask[row, : len(whole)] = whole, 1
+                first, sizes = windows.first[some], size[some]
+                line = np.repeat(np.arange(len(some)), sizes)
+                within = np.arange(len(line)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
                 states = _forward(model, ids, mask)
-                for line, window in enumerate(some.tolist()):
-                    first, last = int(windows.first[window]), int(windows.last[window])
-                    out[first:last] = states[line, len(prefix) : len(prefix) + last - first]
+                out[torch.from_numpy(first[line] + within).to(self.device)] = states[
+                    torch.from_numpy(line).to(self.device),
+                    torch.from_numpy(len(prefix) + within).to(self.device),
+                ]
         return out
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, tuple[tuple[int, ...], tuple[int, ...]], int]:
-        place = choose_device(self._device)
-        if place.type == "cpu":
+        if self.device.type == "cpu":
             keep_freed_memory()
         tokenizer = load_tokenizer(self._folder)
-        model = _load(self._folder).to(place).eval()
+        model = _load(self._folder).to(self.device).eval()
         most = min(_MOST_POSITIONS, positions(model.config))
         return model, tokenizer, special_ids(tokenizer), most
+
+
+def in_rows(flat: torch.Tensor, counts: Ints) -> Encoded:
+    """Each text's states in a row of their own. flat: [t, D]; counts: int64 [k], of each text."""
+    mask = np.arange(int(counts.max(initial=1))) < counts[:, None]
+    there = torch.from_numpy(mask).to(flat.device)
+    hidden = flat.new_zeros((*mask.shape, flat.shape[1]))
+    row, column = (torch.from_numpy(at).to(flat.device) for at in np.nonzero(mask))
+    hidden[row, column] = flat
+    return Encoded(hidden, there)
 
 
 def _load(folder: Path) -> Any:
@@ -143,5 +155,5 @@ def _forward(model: Any, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
         input_ids=torch.from_numpy(ids).to(device),
         attention_mask=torch.from_numpy(mask).to(device),
     )
-    states: torch.Tensor = out[0].float().cpu()
+    states: torch.Tensor = out[0].float()
     return states

@@ -56,6 +56,10 @@ class Environment:
         self.questions = questions
         self._pool, self._heldout, self._observer, self._config = pool, heldout, observer, config
 
+    def remember(self) -> None:
+        """Encode the pool once, all that follows looks it up."""
+        self._observer.remember(self._pool.shots)
+
     def pose(self, number: int) -> Posed:
         """The question of that number, with its candidates."""
         return self._posed(self.questions[number])
@@ -127,4 +131,4 @@ class Environment:
             question.question, embedding, self._config.episode.candidates, apart=True
         )
         shots = [self._pool.shots[at] for at in chosen.tolist()]
-        return Posed(question, self._observer.observe(shots, near))
+        return Posed(question, self._observer.observe(shots, near, question.question))

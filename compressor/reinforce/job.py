@@ -42,12 +42,16 @@ def run(config: ReinforceConfig, say: Say = print) -> dict[str, Any]:
     observer = Observer(encoder, counter, settings.compressor, settings.device)
     with work.explained():
         environment = prepare(config, observer, work, say)
+    if settings.remember:
+        environment.remember()
     policy = Policy(
         encoder.width,
         keep_bias=settings.keep_bias,
         nearness_weight=settings.nearness_weight,
+        solution_bias=settings.solution_bias,
+        compressor_weight=settings.compressor_weight if settings.compressor else 0.0,
         seed=config.training.seed,
-    )
+    ).to(encoder.device)
     with opened(config, counter) as judge:
         finished = reinforce(policy, environment, judge, config, folder=work, say=say)
         threshold, metrics = _choose_threshold(finished, environment, judge, config, say)

@@ -1,8 +1,8 @@
 """The judge: how likely the gold solution is to a frozen language model behind a pruned prompt.
 
 In: requests (pruned prompts of one question, its gold solution). Out: the loss for each prompt, and
-whether the model's own answer is right. A request is judged as a whole, in this process or by a
-replica, so that the figures don't depend on how many replicas there are.
+whether the model's own answer is right. Requests are judged so many at a time, in this process or
+by a replica, so that the figures don't depend on how many replicas there are.
 """
 
 from collections.abc import Sequence
@@ -49,32 +49,60 @@ class Judge(Protocol):
 class LocalJudge:
     """A reader in this process (a local model, or a server that gives likelihoods)."""
 
-    def __init__(self, section: ReaderSection, counter: TokenCounter) -> None:
-        """counter: the judge's tokenizer. Raises `InputError` where there is no such model."""
+    def __init__(
+        self, section: ReaderSection, counter: TokenCounter, questions_at_once: int = 1
+    ) -> None:
+        """counter: the judge's tokenizer; questions_at_once: requests that are read together.
+
+        Raises `InputError` where there is no such model.
+        """
+        self._at_once = questions_at_once
         self._section = section
         self._counter = counter
         self._reader: Reader = open_reader(section)
         self.identity = self._reader.identity
 
     def judge(self, requests: Sequence[Request]) -> list[Verdict]:
-        return [self._judge(request) for request in requests]
+        return [
+            verdict for some in grouped(requests, self._at_once) for verdict in self._read(some)
+        ]
 
-    def _judge(self, request: Request) -> Verdict:
-        distinct = list(dict.fromkeys(request.prompts))  # an empty prompt, a settled policy
-        prompts = [few_shot_prompt(prompt, request.question) for prompt in distinct]
-        solution = f" {request.solution.strip()}"
-        tokens = int(self._counter.count([solution])[0])
-        loss = np.asarray(self._reader.nll(prompts, [solution] * len(prompts))) / max(1, tokens)
+    def _read(self, requests: Sequence[Request]) -> list[Verdict]:
+        # Each prompt of a request once: some are empty, and a settled policy repeats itself.
+        asked = [list(dict.fromkeys(request.prompts)) for request in requests]
+        owner = np.repeat(np.arange(len(requests)), [len(prompts) for prompts in asked])
+        prompts = [
+            few_shot_prompt(prompt, request.question)
+            for request, own in zip(requests, asked, strict=True)
+            for prompt in own
+        ]
+        solutions = [f" {request.solution.strip()}" for request in requests]
+        tokens = self._counter.count(solutions).clip(min=1)[owner]
+        loss = np.asarray(self._reader.nll(prompts, [solutions[at] for at in owner])) / tokens
         right = np.zeros(len(prompts))
         if self._section.generate:
-            wanted = final_answer(request.solution)
+            wanted = [final_answer(request.solution) for request in requests]
             answers = self._reader.generate(
                 prompts, max_new_tokens=self._section.max_new_tokens, stop=SEPARATOR
             )
-            right = np.array([wanted is not None and final_answer(a) == wanted for a in answers])
-        place = {prompt: at for at, prompt in enumerate(distinct)}
-        at = [place[prompt] for prompt in request.prompts]
-        return Verdict(loss[at], right.astype(np.float64)[at])
+            right = np.array(
+                [
+                    wanted[at] is not None and final_answer(answer) == wanted[at]
+                    for at, answer in zip(owner, answers, strict=True)
+                ],
+                np.float64,
+            )
+        verdicts = []
+        for number, (request, own) in enumerate(zip(requests, asked, strict=True)):
+            place = dict(zip(own, np.flatnonzero(owner == number).tolist(), strict=True))
+            at = [place[prompt] for prompt in request.prompts]
+            verdicts.append(Verdict(loss[at], right[at]))
+        return verdicts
+
+
+def grouped(requests: Sequence[Request], size: int) -> list[Sequence[Request]]:
+    """The requests in order, `size` at a time."""
+    return [requests[at : at + size] for at in range(0, len(requests), size)]
 
 
 def judge_counter(section: ReaderSection, tokenizer: str | None) -> TokenCounter:

@@ -7,6 +7,7 @@ A run is a function of its settings, data and judge: what a step poses and draws
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -62,20 +63,40 @@ def reinforce(
         append_line(folder, {"step": 0, "of": settings.steps, **run.best_metrics})
     last = min(settings.steps, run.step + (stop_after or settings.steps))
     began = time.perf_counter()
-    while run.step < last:
-        row = _step(run, environment, judge, config, order)
-        run.step += 1
-        if run.step % settings.evaluate_steps == 0 or run.step == settings.steps:
-            found = _evaluate(run.policy, environment, judge)
-            run.remember(found)
-            row |= found
-        now = time.perf_counter()
-        run.seconds, began = run.seconds + now - began, now
-        append_line(folder, {**row, "seconds": round(run.seconds, 1)})
-        if run.step % config.output.checkpoint_steps == 0 or run.step == settings.steps:
-            save_run(run, folder)
-        say("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
+    with ThreadPoolExecutor(1) as ahead:  # the next problems are made while the judge reads
+        posed = ahead.submit(_pose, run.step, environment, config, order)
+        over = False
+        while run.step < last and not over:
+            asked = posed.result()
+            if run.step + 1 < last:
+                posed = ahead.submit(_pose, run.step + 1, environment, config, order)
+            row = _step(run, asked, environment, judge, config)
+            run.step += 1
+            over = _seconds(run, began) > 60 * (settings.max_minutes or math.inf)
+            ended = over or run.step == settings.steps
+            if run.step % settings.evaluate_steps == 0 or ended:
+                found = _evaluate(run.policy, environment, judge)
+                run.remember(found)
+                row |= found
+            run.seconds, began = _seconds(run, began), time.perf_counter()
+            append_line(folder, {**row, "seconds": round(run.seconds, 1)})
+            if run.step % config.output.checkpoint_steps == 0 or ended:
+                save_run(run, folder)
+            say("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
     return run
+
+
+def _seconds(run: Run, began: float) -> float:
+    """Of training, up to now; the run counts those before `began`."""
+    return run.seconds + time.perf_counter() - began
+
+
+def _pose(step: int, environment: Environment, config: ReinforceConfig, order: Any) -> list[Posed]:
+    """The problems of a step with their candidates: nothing that the policy has a say in."""
+    settings = config.training
+    generator = np.random.default_rng([settings.seed, step, 0])
+    share = open_share(step, settings.steps, config.curriculum)
+    return [environment.pose(n) for n in draw(order, share, settings.questions, generator)]
 
 
 def advantages(rewards: Floats) -> torch.Tensor:
@@ -100,18 +121,20 @@ def split_gains(
 
 def surrogate(logits: Logits, rollouts: Rollouts, gains: torch.Tensor) -> torch.Tensor:
     """A scalar whose gradient is REINFORCE's estimate of the gradient of -E[reward]."""
-    return -(gains * log_probability(logits, rollouts)).mean()
+    chances = log_probability(logits, rollouts)
+    return -(gains.to(chances.device) * chances).mean()
 
 
 def _step(
-    run: Run, environment: Environment, judge: Judge, config: ReinforceConfig, order: Any
+    run: Run,
+    posed: Sequence[Posed],
+    environment: Environment,
+    judge: Judge,
+    config: ReinforceConfig,
 ) -> Row:
     """One update by some questions with some samples each; what it measured."""
     settings, episode = config.training, config.episode
-    generator = np.random.default_rng([settings.seed, run.step])
-    share = open_share(run.step, settings.steps, config.curriculum)
-    asked = draw(order, share, settings.questions, generator)
-    posed = [environment.pose(number) for number in asked]
+    generator = np.random.default_rng([settings.seed, run.step, 1])
     logits = [run.policy(one.candidates.seen) for one in posed]
     rollouts = [
         sample(
@@ -125,7 +148,7 @@ def _step(
         for one, own in zip(posed, logits, strict=True)
     ]
     scored = environment.score(posed, rollouts, judge)
-    loss = torch.zeros(())
+    loss = torch.zeros((), device=logits[0].shots.device)
     for one, own, drawn, found in zip(posed, logits, rollouts, scored, strict=True):
         if episode.unjudged and config.reward.budget_factor:
             more = sample(
@@ -150,7 +173,7 @@ def _step(
     run.update(settings)
     row = {"step": run.step + 1, "of": settings.steps}
     figures = _figures(run, posed, logits, rollouts, scored)
-    levels = [environment.questions[number].difficulty for number in asked]
+    levels = [one.question.difficulty for one in posed]
     return {**row, **figures, "gradient_norm": float(norm), "difficulty": float(np.mean(levels))}
 
 

@@ -3,6 +3,7 @@
 In: shots with their nearness to a question (or none). Out: their `Words` and what is `Seen`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from compressor.engine.subwords import TokenCounter
-from compressor.reinforce.encoder import Encoder
+from compressor.reinforce.encoder import Encoder, in_rows
 from compressor.reinforce.policy import Seen, positions_of
 from compressor.reinforce.shots import Shot
 from compressor.reinforce.words import Words
@@ -25,6 +26,10 @@ Floats = npt.NDArray[np.floating]
 
 TYPICAL_TOKENS = 128
 """Of a shot. The length feature is relative to it, not to the neighbours, which vary."""
+TYPICAL_LINES, TYPICAL_NEARNESS = 4, 0.5
+"""Of a solution; of a candidate: what the features are relative to."""
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_REMEMBERED_AT_ONCE = 64
 _LEAST = 1e-3
 """Probabilities nearer to 0 or 1 count as this near: their logits would drown all else."""
 
@@ -49,24 +54,48 @@ class Observer:
         self.counter = counter
         self._compressor_name = compressor
         self._device = device
+        self._known: dict[str, tuple[torch.Tensor, Floats]] = {}
 
-    def observe(self, shots: Sequence[Shot], nearness: Floats | None = None) -> Candidates:
+    def remember(self, shots: Sequence[Shot]) -> None:
+        """Encode shots once, in batches that don't depend on who asks; `observe` looks them up."""
+        for first in range(0, len(shots), _REMEMBERED_AT_ONCE):
+            some = shots[first : first + _REMEMBERED_AT_ONCE]
+            words = Words.of(some, self.encoder.tokenizer, self.counter)
+            counts = words.batch.subwords.counts
+            states = torch.split(self.encoder.states(words.batch), counts.tolist())
+            logits = self._compressor_logits(words, [shot.text for shot in some])
+            parts = np.split(logits, np.cumsum(np.bincount(words.row, minlength=len(some)))[:-1])
+            for shot, own, chances in zip(some, states, parts, strict=True):
+                self._known[shot.text] = own, chances
+
+    def observe(
+        self,
+        shots: Sequence[Shot],
+        nearness: Floats | None = None,
+        question: str | None = None,
+    ) -> Candidates:
         """nearness: float [k], to the question that is asked; None: none is asked."""
         words = Words.of(shots, self.encoder.tokenizer, self.counter)
-        encoded = self.encoder.encode(words.batch)
+        states, logits = self._states_and_logits(shots, words)
+        encoded = in_rows(states, words.batch.subwords.counts)
         at, of_word = positions_of(words, encoded)
-        near = np.zeros(len(shots)) if nearness is None else standardised(nearness)
-        length = words.whole / TYPICAL_TOKENS - 1
-        logits = self._compressor_logits(words, [shot.text for shot in shots])
         inside = words.in_question.astype(np.float64)
-        seen = Seen(
-            encoded,
-            at,
-            of_word,
-            torch.from_numpy(np.stack([near, length], 1)).float(),
-            torch.from_numpy(np.stack([inside, logits * inside, logits * (1 - inside)], 1)).float(),
+        of_shots = shot_features(shots, words, nearness, question)
+        of_words = np.stack([inside, logits * inside, logits * (1 - inside)], 1)
+        features = (
+            torch.from_numpy(some).float().to(states.device) for some in (of_shots, of_words)
         )
-        return Candidates(shots, words, seen)
+        return Candidates(shots, words, Seen(encoded, at, of_word, *features))
+
+    def _states_and_logits(
+        self, shots: Sequence[Shot], words: Words
+    ) -> tuple[torch.Tensor, Floats]:
+        """Hidden states, float32 [t, D], and the compressor's logits, float64 [w]."""
+        texts = [shot.text for shot in shots]
+        if all(text in self._known for text in texts) and texts:
+            known = [self._known[text] for text in texts]
+            return torch.cat([one[0] for one in known]), np.concatenate([one[1] for one in known])
+        return self.encoder.states(words.batch), self._compressor_logits(words, texts)
 
     @cached_property
     def _compressor(self) -> "Compressor":
@@ -89,6 +118,28 @@ class Observer:
                 p = result.probabilities[at].astype(np.float64).clip(_LEAST, 1 - _LEAST)
                 found[mine] = np.log(p / (1 - p))
         return found
+
+
+def shot_features(
+    shots: Sequence[Shot], words: Words, nearness: Floats | None, question: str | None
+) -> Floats:
+    """float64 [k, 6], see `SHOT_FEATURES`; those that compare with a question are 0 without one."""
+    columns = np.zeros((6, len(shots)))
+    if nearness is not None:
+        columns[:2] = standardised(nearness), nearness - TYPICAL_NEARNESS
+    if question is not None:
+        asked = _content(question)
+        own = [_content(shot.question) for shot in shots]
+        columns[2] = standardised(np.array([len(asked & o) / max(1, len(asked | o)) for o in own]))
+        sizes = np.array([len(shot.question) for shot in shots], np.float64)
+        columns[3] = np.log(sizes.clip(1) / max(1, len(question)))
+    columns[4] = words.whole / TYPICAL_TOKENS - 1
+    columns[5] = np.array([shot.solution.count("\n") for shot in shots]) / TYPICAL_LINES - 1
+    return columns.T
+
+
+def _content(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
 
 
 def standardised(values: Floats) -> Floats:

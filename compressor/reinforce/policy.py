@@ -19,8 +19,11 @@ from compressor.reinforce.encoder import Encoded
 from compressor.reinforce.words import Words
 
 HIDDEN = 512
-SHOT_FEATURES = 2
-"""Nearness to the question among the candidates (standardised); length."""
+SHOT_FEATURES = 6
+"""Nearness to the question among the candidates (standardised), and as it is; words of the question
+that the shot's own has, too (standardised); how much longer or shorter its question is; length;
+lines of its solution.
+"""
 WORD_FEATURES = 3
 """In the question; the compressor's logit of keeping it, in the question and in the solution."""
 
@@ -30,8 +33,8 @@ class Seen:
     """What the policy sees of k candidates with w words.
 
     encoded: hidden states [k, N, D] and mask [k, N]; at: int64 [t], which places of [k x N] hold
-    the positions of words, and of_word: int64 [t], the word of each; shots: float32 [k, 2] and
-    words: float32 [w, 3], the features.
+    the positions of words, and of_word: int64 [t], the word of each; shots: float32 [k, 6] and
+    words: float32 [w, 3], the features. All on one device.
     """
 
     encoded: Encoded
@@ -78,20 +81,29 @@ class Policy(nn.Module):
     """Both stages; see the module."""
 
     def __init__(
-        self, width: int, *, keep_bias: float = 2.0, nearness_weight: float = 1.0, seed: int = 0
+        self,
+        width: int,
+        *,
+        keep_bias: float = 2.0,
+        nearness_weight: float = 1.0,
+        solution_bias: float = 0.0,
+        compressor_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
-        """width: D of the encoder. nearness_weight: of the first shot feature at the start, so that
-        the first policy prefers what retrieval does.
+        """width: D of the encoder. The rest is what the policy starts from: nearness_weight, of the
+        first shot feature, prefers what retrieval does; solution_bias is what words of solutions
+        have above those of questions; compressor_weight, of its log-odds for words of questions.
         """
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.shot_head = Head(width, keep_bias)
-            self.word_head = Head(width, keep_bias)
+            self.word_head = Head(width, keep_bias + solution_bias)
         self.shot_features = nn.Linear(SHOT_FEATURES, 1, bias=False)
         self.word_features = nn.Linear(WORD_FEATURES, 1, bias=False)
-        nn.init.zeros_(self.word_features.weight)
-        self.shot_features.weight.data = torch.tensor([[nearness_weight, 0.0]])
+        self.word_features.weight.data = torch.tensor([[-solution_bias, compressor_weight, 0.0]])
+        nn.init.zeros_(self.shot_features.weight)
+        self.shot_features.weight.data[0, 0] = nearness_weight
 
     def forward(self, seen: Seen) -> Logits:
         hidden, mask = seen.encoded.hidden, seen.encoded.mask
@@ -99,7 +111,7 @@ class Policy(nn.Module):
         places = self.word_head.keep(hidden.flatten(0, 1)[seen.at])
         words = len(seen.words)
         count = torch.bincount(seen.of_word, minlength=words).clamp(min=1)
-        means = torch.zeros(words, dtype=places.dtype).index_add(0, seen.of_word, places) / count
+        means = places.new_zeros(words).index_add(0, seen.of_word, places) / count
         return Logits(
             shots + self.shot_features(seen.shots)[:, 0],
             means + self.word_features(seen.words)[:, 0],
@@ -122,6 +134,10 @@ def masked_mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def positions_of(words: Words, encoded: Encoded) -> tuple[torch.Tensor, torch.Tensor]:
     """`at` and `of_word` of `Seen`: the places of [k x N] with a word, and which word that is."""
-    places = np.flatnonzero(encoded.mask.numpy().ravel())
+    device = encoded.mask.device
+    places = np.flatnonzero(encoded.mask.cpu().numpy().ravel())
     some = words.of_position >= 0
-    return torch.from_numpy(places[some]), torch.from_numpy(words.of_position[some])
+    return (
+        torch.from_numpy(places[some]).to(device),
+        torch.from_numpy(words.of_position[some]).to(device),
+    )

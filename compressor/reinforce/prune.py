@@ -55,7 +55,7 @@ def prune(
     words = candidates.words
     if not len(words):
         return Pruned("", 0, (), 0)
-    priority = logits.words.detach().double().numpy()
+    priority = logits.words.detach().double().cpu().numpy()
     keep = np.ones(len(words.row), bool)
     if WORDS in stages:
         keep = words.fixed | (priority >= np.log(threshold / (1 - threshold)))

@@ -11,7 +11,14 @@ from compressor.pipeline.resources import allocate
 from compressor.pipeline.session import session
 from compressor.reader.config import ReaderSection
 from compressor.reinforce.config import ReinforceConfig
-from compressor.reinforce.judge import Judge, LocalJudge, Request, Verdict, judge_counter
+from compressor.reinforce.judge import (
+    Judge,
+    LocalJudge,
+    Request,
+    Verdict,
+    grouped,
+    judge_counter,
+)
 
 MOST_RESTARTS = 3  # of a replica; a request that kills it each time fails the job
 
@@ -19,29 +26,34 @@ MOST_RESTARTS = 3  # of a replica; a request that kills it each time fails the j
 class Replica:
     """The actor."""
 
-    def __init__(self, section: ReaderSection, tokenizer: str | None, threads: int) -> None:
+    def __init__(
+        self, section: ReaderSection, tokenizer: str | None, threads: int, questions_at_once: int
+    ) -> None:
         import torch
 
         torch.set_num_threads(threads)
         keep_freed_memory()
-        self._judge = LocalJudge(section, judge_counter(section, tokenizer))
+        self._judge = LocalJudge(section, judge_counter(section, tokenizer), questions_at_once)
 
-    def judge(self, request: Request) -> Verdict:
-        return self._judge.judge([request])[0]
+    def judge(self, requests: Sequence[Request]) -> list[Verdict]:
+        return self._judge.judge(requests)
 
 
 class Replicas:
     """Judges by actors."""
 
-    def __init__(self, actors: Sequence[Any]) -> None:
-        self._actors = actors
+    def __init__(self, actors: Sequence[Any], questions_at_once: int) -> None:
+        self._actors, self._at_once = actors, questions_at_once
 
     def judge(self, requests: Sequence[Request]) -> list[Verdict]:
         from ray.util import ActorPool
 
         with unwrapped():
             pool: Any = ActorPool(list(self._actors))
-            return list(pool.map(lambda actor, request: actor.judge.remote(request), requests))
+            found = pool.map(
+                lambda actor, some: actor.judge.remote(some), grouped(requests, self._at_once)
+            )
+            return [verdict for verdicts in found for verdict in verdicts]
 
 
 @contextmanager
@@ -51,13 +63,14 @@ def opened(config: ReinforceConfig, counter: TokenCounter) -> Iterator[Judge]:
     Raises `InputError` where the cluster lacks what is asked for.
     """
     if not config.cluster.replicas and config.cluster.address is None:
-        yield LocalJudge(config.reader, counter)
+        yield LocalJudge(config.reader, counter, config.cluster.questions_at_once)
         return
     wanted = config.cluster.placed()
     with session(config.cluster.address) as nodes, unwrapped():
         import ray
 
-        most = config.training.questions
+        at_once = config.cluster.questions_at_once
+        most = -(-config.training.questions // at_once)
         share = allocate(wanted, nodes, device=config.reader.device, shards=most)
         actor: Any = ray.remote(Replica)
         actors = [
@@ -66,11 +79,11 @@ def opened(config: ReinforceConfig, counter: TokenCounter) -> Iterator[Judge]:
                 num_gpus=share.gpus,
                 max_restarts=MOST_RESTARTS,
                 max_task_retries=MOST_RESTARTS,
-            ).remote(config.reader, config.reward.tokenizer, share.threads)
+            ).remote(config.reader, config.reward.tokenizer, share.threads, at_once)
             for _ in range(share.most)
         ]
         try:
-            yield Replicas(actors)
+            yield Replicas(actors, at_once)
         finally:
             for one in actors:
                 ray.kill(one)

@@ -36,7 +36,7 @@ class Description:
 
 def save_policy(weights: Weights, about: Description, folder: Storage) -> None:
     """Write both files, the description last: it says that the policy is there."""
-    plain = {name: value.contiguous() for name, value in weights.items()}
+    plain = {name: value.cpu().contiguous() for name, value in weights.items()}
     with folder.explained():
         folder.put(WEIGHTS, safetensors.torch.save(plain))
         folder.put(SETTINGS, json.dumps(asdict(about), indent=2).encode() + b"\n")

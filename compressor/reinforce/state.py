@@ -89,9 +89,9 @@ def _settings(config: ReinforceConfig) -> dict[str, Any]:
             "output": True,
             "cluster": True,
             "data": {"storage_options"},
-            "policy": {"device"},
+            "policy": {"device", "remember"},
             "reader": {"device", "api_key_env", "concurrency"},
-            "training": {"threads", "thresholds"},
+            "training": {"threads", "thresholds", "max_minutes"},
         },
     )
     return {f"{part}.{key}": value for part, keys in dumped.items() for key, value in keys.items()}

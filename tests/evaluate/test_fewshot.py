@@ -118,9 +118,20 @@ def test_one_command_evaluates_all(
     assert np.isfinite([row["value"] for row in nll["rows"]]).all()
 
 
+def test_a_further_policy_is_a_contender(
+    policy_folder: Path, counter_folder: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    settings = overrides(tmp_path, policy_folder, counter_folder, tiny_model)
+    more = [f"shots.policies=[again={policy_folder}]", "shots.budgets=[110]", "shots.remember=true"]
+    outcome = run(load(EvaluateConfig, None, [*settings, *more]), lambda _: None)
+    found = {row["contender"]: row for row in outcome.results["tasks"][0]["metrics"][0]["rows"]}
+    assert found["again"]["value"] == found["pruned"]["value"]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("shots.policies=[pruned=x]", r"'pruned=x': a further policy is written"),
         ("shots.policy=''", r"shots\.policy: is required"),
         ("shots.pool=[]", r"shots\.pool: is required"),
         ("shots.path=missing.jsonl", r"shots\.path: .*missing\.jsonl"),

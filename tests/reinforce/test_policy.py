@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from compressor.reinforce.encoder import Encoded
 from compressor.reinforce.observe import Observer, standardised
-from compressor.reinforce.policy import Policy, Seen, masked_mean
+from compressor.reinforce.policy import SHOT_FEATURES, Policy, Seen, masked_mean
 from compressor.reinforce.retrieve import Pool
+from compressor.reinforce.shots import Shot
 from tests.reinforce.conftest import make_shots
 
 
@@ -61,7 +62,7 @@ def test_padding_is_never_seen(sizes: list[int], padding: int, noise: float) -> 
             Encoded(hidden, mask),
             torch.tensor(at),
             torch.tensor(of_word),
-            torch.zeros(k, 2),
+            torch.zeros(k, SHOT_FEATURES),
             torch.zeros(2 * k, 3),
         )
 
@@ -90,6 +91,44 @@ def test_neighbours_change_nothing(observer: Observer) -> None:
         np.testing.assert_allclose(
             logits.shots.detach()[number], alone.shots.detach()[0], atol=1e-4
         )
+
+
+def test_what_is_remembered_is_what_would_be_found(observer: Observer, tiny_model: object) -> None:
+    shots = make_shots(6)
+    plain = observer.observe(shots[3:], np.array([0.9, 0.5, 0.1]), shots[0].question)
+    other = Observer(observer.encoder, observer.counter, str(tiny_model), "cpu")
+    other.remember(shots)
+    found = other.observe(shots[3:], np.array([0.9, 0.5, 0.1]), shots[0].question)
+    np.testing.assert_allclose(found.seen.encoded.hidden, plain.seen.encoded.hidden, atol=1e-5)
+    np.testing.assert_allclose(found.seen.words, plain.seen.words, atol=1e-5)
+    assert found.seen.encoded.mask.equal(plain.seen.encoded.mask)
+    assert found.seen.shots.equal(plain.seen.shots)
+
+
+def test_features_of_a_shot_by_hand(observer: Observer) -> None:
+    shots = [
+        Shot("a", "Red apples grow", "1\n2\n3\n4\n#### 4"),
+        Shot("b", "Blue cups", "#### 5"),
+    ]
+    seen = observer.observe(shots, np.array([0.7, 0.3]), "Green apples grow").seen
+    near, cosine, shared, longer, length, lines = seen.shots.double().numpy().T
+    np.testing.assert_allclose(near, [1, -1], atol=1e-6)
+    np.testing.assert_allclose(cosine, [0.2, -0.2], atol=1e-6)
+    np.testing.assert_allclose(shared, [1, -1], atol=1e-6)
+    np.testing.assert_allclose(longer, np.log([15 / 17, 9 / 17]), atol=1e-6)
+    np.testing.assert_allclose(lines, [0, -1], atol=1e-6)
+    assert length[0] > length[1]
+    assert not observer.observe(shots).seen.shots[:, :4].any()
+
+
+def test_words_start_from_the_compressor_in_questions_alone(observer: Observer) -> None:
+    policy = Policy(observer.encoder.width, keep_bias=1.0, solution_bias=2.0, compressor_weight=0.5)
+    candidates = observer.observe(make_shots(2))
+    found = policy(candidates.seen).words.detach().numpy()
+    inside = candidates.words.in_question
+    np.testing.assert_allclose(found[~inside], 3.0, atol=1e-5)
+    chances = candidates.seen.words[:, 1].numpy()
+    np.testing.assert_allclose(found[inside], 1 + 0.5 * chances[inside], atol=1e-5)
 
 
 def test_the_compressor_is_seen_word_by_word(observer: Observer, tiny_model: object) -> None:

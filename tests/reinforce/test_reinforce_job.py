@@ -102,7 +102,7 @@ def test_it_leaves_metrics_a_plot_and_a_policy(whole: Path, tiny_model: Path) ->
     assert set(about.metrics) >= {"reward", "loss"}
     state = checkpoint.load(Storage.at(str(whole / "work"), key="output.work"))
     assert state is not None
-    assert (state["policy"]["word_features.weight"] != torch.zeros(1, 3)).all()
+    assert (state["policy"]["word_features.weight"] != torch.tensor([[-2.0, 1.0, 0.0]])).all()
 
 
 def test_killed_and_started_again_it_gives_the_same_bits(
@@ -145,6 +145,25 @@ def test_replicas_judge_as_one_process_does(
     for one, other in zip(rows(whole), rows(tmp_path), strict=True):
         assert one.get("reward", 0) == pytest.approx(other.get("reward", 0), abs=1e-4)
     assert len(weights(tmp_path)) == len(weights(whole))
+
+
+def test_the_pool_remembered_and_problems_judged_together_give_the_same_figures(
+    whole: Path, common: list[str], tmp_path: Path
+) -> None:
+    more = ["policy.remember=true", "cluster.questions_at_once=2"]
+    run(config_of(settings(common, tmp_path, *more)), lambda _: None)
+    for one, other in zip(rows(whole), rows(tmp_path), strict=True):
+        assert one.get("reward", 0) == pytest.approx(other.get("reward", 0), abs=1e-4)
+
+
+def test_a_time_limit_leaves_a_policy_and_can_be_raised(common: list[str], tmp_path: Path) -> None:
+    overrides = settings(common, tmp_path)
+    run(config_of([*overrides, "training.max_minutes=1e-6"]), lambda _: None)
+    assert [row["step"] for row in rows(tmp_path)] == [0, 1]
+    assert "heldout_reward" in rows(tmp_path)[1]
+    load_policy(str(tmp_path / "policy"), key="policy.path")
+    run(config_of(overrides), lambda _: None)
+    assert [row["step"] for row in rows(tmp_path)] == list(range(9))
 
 
 def test_its_own_answers_count_where_they_are_asked_for(

@@ -65,6 +65,14 @@ class Fillers:
         """The contender of that name, one of `FILLERS`."""
         return Contender(name, f"{name} {FILLERS[name](self)} {self._shared}", getattr(self, name))
 
+    def of(self, label: str, pruner: Pruner, policy_digest: str) -> Contender:
+        """What another policy makes of the same examples, under a name of its own."""
+
+        def fill(question: str, budget: int) -> str:
+            return self._prune(pruner, question, budget)[0]
+
+        return Contender(label, f"pruned {policy_digest} {self._shared}", fill)
+
     def nothing(self) -> Contender:
         """No examples at all."""
         return Contender(ORIGINAL, "no examples", lambda *_: "")
@@ -128,11 +136,14 @@ class Fillers:
 
     def _of_policy(self, question: str, budget: int) -> tuple[str, list[int]]:
         if (question, budget) not in self._pruned:
-            pruned, shots = self._pruner.for_question(
-                question, self._pool, budget=budget, candidates=self._candidates, apart=True
-            )
-            self._pruned[question, budget] = pruned.text, shots
+            self._pruned[question, budget] = self._prune(self._pruner, question, budget)
         return self._pruned[question, budget]
+
+    def _prune(self, pruner: Pruner, question: str, budget: int) -> tuple[str, list[int]]:
+        pruned, shots = pruner.for_question(
+            question, self._pool, budget=budget, candidates=self._candidates, apart=True
+        )
+        return pruned.text, shots
 
     def _nearest(self, question: str) -> list[Shot]:
         (embedding,) = self._pruner.encoder.embed([question])

@@ -5,7 +5,7 @@ budget, and achieved is the share of the budget that is filled.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from compressor.errors import InputError
 from compressor.evaluate.budget import Budget
 from compressor.evaluate.cells import FOLDER, Cell, Cells
 from compressor.evaluate.config import EvaluateConfig
-from compressor.evaluate.fewshot.contenders import Fillers
+from compressor.evaluate.fewshot.contenders import Contender, Fillers
 from compressor.evaluate.fewshot.task import FewShot
 from compressor.evaluate.inputs import Inputs
 from compressor.evaluate.results import build_results
@@ -36,13 +36,7 @@ def run_shots(config: EvaluateConfig, say: Say) -> tuple[dict[str, Any], list[st
     section, options = config.shots, config.data.storage_options
     output = Storage.at(config.output.path, config.output.storage_options, key="output.path")
     problems, shots = _read(config, say)
-    pruner = Pruner(
-        section.policy,
-        storage_options=options,
-        encoder=section.encoder,
-        tokenizer=section.tokenizer,
-        device=config.model.device,
-    )
+    pruner = _pruner(section.policy, config)
     task = FewShot(
         problems,
         open_reader(config.reader),
@@ -64,7 +58,14 @@ def run_shots(config: EvaluateConfig, say: Say) -> tuple[dict[str, Any], list[st
         device=config.model.device,
         seed=config.evaluate.seed,
     )
-    done = _cells(task, fillers, cells, config, pruner, say)
+    if section.remember:
+        pruner.remember(pool)
+    wanted = [(fillers.nothing(), 0)]
+    others = [_other(entry, fillers, pruner, config) for entry in section.policies]
+    for budget in section.budgets:
+        wanted += [(fillers.load(name), budget) for name in section.contenders]
+        wanted += [(other, budget) for other in others]
+    done = _cells(task, wanted, cells, pruner, say)
     evaluate = config.evaluate.model_copy(
         update={"rates": [float(budget) for budget in section.budgets], "reference": None}
     )
@@ -78,17 +79,31 @@ def run_shots(config: EvaluateConfig, say: Say) -> tuple[dict[str, Any], list[st
     return results, write(output, [task], {task.name: done}, results, say)
 
 
+def _pruner(path: str, config: EvaluateConfig) -> Pruner:
+    return Pruner(
+        path,
+        storage_options=config.data.storage_options,
+        encoder=config.shots.encoder,
+        tokenizer=config.shots.tokenizer,
+        device=config.model.device,
+    )
+
+
+def _other(entry: str, fillers: Fillers, first: Pruner, config: EvaluateConfig) -> Contender:
+    """A contender of `shots.policies`. Raises `InputError` where it has another encoder."""
+    label, _, path = entry.partition("=")
+    pruner = _pruner(path, config).sees_as(first)
+    options = config.data.storage_options
+    return fillers.of(label, pruner, policy_digest(path, options, key="shots.policies"))
+
+
 def _cells(
     task: FewShot,
-    fillers: Fillers,
+    wanted: Sequence[tuple[Contender, int]],
     cells: Cells,
-    config: EvaluateConfig,
     pruner: Pruner,
     say: Say,
 ) -> list[Cell]:
-    """The prompts without examples first, then budget by budget."""
-    wanted = [(fillers.nothing(), 0)]
-    wanted += [(fillers.load(n), b) for b in config.shots.budgets for n in config.shots.contenders]
     found: list[Cell] = []
     for number, (contender, budget) in enumerate(wanted, start=1):
         started = time.monotonic()
