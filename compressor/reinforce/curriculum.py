@@ -23,10 +23,9 @@ def by_difficulty(questions: Sequence[Shot]) -> Ints:
     return np.array(sorted(range(len(levels)), key=levels.__getitem__), np.int64)
 
 
-def open_share(step: int, steps: int, section: CurriculumSection) -> float:
-    """The share of questions, from the easy end, that are open at `step` (from 0) of `steps`."""
-    widened = section.widened_by * steps
-    done = 1.0 if step >= widened else step / widened
+def open_share(progress: float, section: CurriculumSection) -> float:
+    """The share of questions, from the easy end, that are open after that part of the training."""
+    done = 1.0 if progress >= section.widened_by else progress / section.widened_by
     return section.first_share + (1 - section.first_share) * done
 
 

@@ -64,12 +64,13 @@ def reinforce(
     last = min(settings.steps, run.step + (stop_after or settings.steps))
     began = time.perf_counter()
     with ThreadPoolExecutor(1) as ahead:  # the next problems are made while the judge reads
-        posed = ahead.submit(_pose, run.step, environment, config, order)
+        posed = ahead.submit(_pose, run.step, run.progress(settings), environment, config, order)
         over = False
         while run.step < last and not over:
             asked = posed.result()
             if run.step + 1 < last:
-                posed = ahead.submit(_pose, run.step + 1, environment, config, order)
+                done = run.progress(settings, 1)
+                posed = ahead.submit(_pose, run.step + 1, done, environment, config, order)
             row = _step(run, asked, environment, judge, config)
             run.step += 1
             over = _seconds(run, began) > 60 * (settings.max_minutes or math.inf)
@@ -91,11 +92,13 @@ def _seconds(run: Run, began: float) -> float:
     return run.seconds + time.perf_counter() - began
 
 
-def _pose(step: int, environment: Environment, config: ReinforceConfig, order: Any) -> list[Posed]:
+def _pose(
+    step: int, progress: float, environment: Environment, config: ReinforceConfig, order: Any
+) -> list[Posed]:
     """The problems of a step with their candidates: nothing that the policy has a say in."""
     settings = config.training
     generator = np.random.default_rng([settings.seed, step, 0])
-    share = open_share(step, settings.steps, config.curriculum)
+    share = open_share(progress, config.curriculum)
     return [environment.pose(n) for n in draw(order, share, settings.questions, generator)]
 
 

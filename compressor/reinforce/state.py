@@ -36,9 +36,16 @@ class Run:
         if metrics["heldout_reward"] > self.best_metrics.get("heldout_reward", -math.inf):
             self.best, self.best_metrics = copy_weights(self.policy), metrics
 
+    def progress(self, settings: TrainingSection, further: int = 0) -> float:
+        """The part of the training that is done, `further` steps from now: of its steps, or of its
+        time where that ends it.
+        """
+        timed = self.seconds / (60 * settings.max_minutes) if settings.max_minutes else 0.0
+        return min(1.0, max((self.step + further) / settings.steps, timed))
+
     def update(self, settings: TrainingSection) -> None:
         """Apply the gradients; the rates fall in a line to a tenth."""
-        left = 1 - 0.9 * self.step / settings.steps
+        left = 1 - 0.9 * self.progress(settings)
         for group in self.optimiser.param_groups:
             group["lr"] = left * group["peak"]
         self.optimiser.step()

@@ -23,5 +23,6 @@ def test_each_recipe_is_valid(path: Path) -> None:
 
 def test_the_papers_budget() -> None:
     config = load(ReinforceConfig, str(CONFIGS / "reinforce-shots.yaml"))
-    assert (config.episode.budget, config.episode.candidates) == (2048, 32)
+    assert config.episode.budget == 2048
+    assert config.episode.candidates >= 32
     assert 5 <= config.episode.repeats <= 10

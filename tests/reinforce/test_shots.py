@@ -69,12 +69,12 @@ def test_easy_questions_come_first() -> None:
     levels = [(shots[at].difficulty, shots[at].steps) for at in order]
     assert levels == sorted(levels)
     section = CurriculumSection(first_share=0.2, widened_by=0.5)
-    shares = [open_share(step, 100, section) for step in range(101)]
+    shares = [open_share(step / 100, section) for step in range(101)]
     assert shares[0] == 0.2
     assert shares[25] == pytest.approx(0.6)
     assert shares[50:] == [1.0] * 51
     assert shares == sorted(shares)
-    assert open_share(0, 100, CurriculumSection(first_share=1.0)) == 1
+    assert open_share(0.0, CurriculumSection(first_share=1.0)) == 1
     early = {at for seed in range(30) for at in draw(order, 0.2, 3, np.random.default_rng(seed))}
     assert early == set(order[:4].tolist())
 
