@@ -4,8 +4,8 @@ Data flows one way: texts -> batch (sub-words, words) -> windows -> P(keep) -> k
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from compressor.engine.options import (
 from compressor.engine.outcome import Outcome
 from compressor.engine.overlap import overlapped
 from compressor.engine.render import Gaps
-from compressor.engine.scorer import Scorer
+from compressor.engine.scorer import Auto, Scorer
 from compressor.engine.selection import at_threshold, choose, threshold_for
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.engine.windows import Windows, cut_windows
@@ -66,7 +66,7 @@ class Compressor:
         *,
         device: str = "auto",
         dtype: str = "auto",
-        max_batch_tokens: int = 8192,
+        max_batch_tokens: int | Auto = "auto",
         storage_options: dict[str, Any] | None = None,
         expected_digest: str | None = None,
     ) -> "Compressor":
@@ -259,14 +259,12 @@ class Compressor:
         return batch, cut_windows(batch, self._scorer.form.window)
 
     def _score(self, batch: Batch, windows: Windows) -> tuple[Floats, float]:
-        """P(keep) of the sub-words, float32 [t], and the seconds that it took.
+        """P(keep) of the sub-words, float32 [t], and the seconds that the device took.
 
-        One call at a time: two would share the threads or the memory of one device.
+        On a CPU one call at a time: two would share its threads. A GPU queues what it is given.
         """
-        with self._turn:
-            started = time.perf_counter()
-            scores = self._scorer.score(batch.subwords.ids, windows)
-            return scores, time.perf_counter() - started
+        with self._turn if self._scorer.device.type == "cpu" else nullcontext():
+            return self._scorer.score(batch.subwords.ids, windows)
 
     def _count(self, options: Selection) -> Callable[[FlatTexts], Ints]:
         return (options.counter or self._tokenizer).count

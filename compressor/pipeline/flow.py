@@ -26,8 +26,8 @@ from compressor.pipeline.takeover import Takeover, index_files, shared
 MOST_RESTARTS = 6
 MORE_LOST = 2  # replicas while they start, beyond all of them at once: a node that goes takes many
 SHARDS_QUEUED_PER_REPLICA = 2  # the next shard is there when one is done
-# While the GPU works on one shard, another one is tokenised or written down; the engine lets one
-# at a time into the model. On a CPU that would only take cores from the model.
+# While the GPU works on one shard, another one is tokenised or written down, and its batches wait
+# behind those of the first. On a CPU that would only take cores from the model.
 SHARDS_AT_ONCE_PER_GPU = 2
 MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's accounting
 
