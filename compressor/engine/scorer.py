@@ -1,20 +1,20 @@
 """A model replica: windows of sub-word ids in, P(keep) per sub-word out.
 
 The forward pass says which windows go together; what a text gets doesn't depend on its neighbours.
+A few batches are under way at a time, so that a GPU has the next one when it is done with the last.
 """
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from compressor.engine.forward import unpadded, varlen
-from compressor.engine.forward.padded import PaddedForward
+from compressor.engine.forward.choice import Forward, batch_tokens, choose_forward
 from compressor.engine.forward.pending import Pending
 from compressor.engine.forward.sequences import Sequences, surround
 from compressor.engine.windows import Windows
@@ -26,9 +26,6 @@ Auto = Literal["auto"]
 
 _AHEAD = 2
 """Batches that a device has before the margins of an earlier one are waited for."""
-_ON_A_CPU = 8192
-_ON_A_GPU = 32768
-"""Sub-words in a batch where nothing else is said; a GPU is as quick as it gets by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +48,45 @@ class ModelInput:
         return len(self.prefix) + len(self.suffix)
 
 
-class Forward(Protocol):
-    """How a model is run: lengths -> batches of sequences, a batch -> margins."""
+@dataclass(slots=True)
+class _Item:
+    """What is scored together: its windows, those `left` to score, and what is known by now."""
 
-    def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
-        """Indices of the sequences of each batch; each sequence is in one."""
+    ids: Ints
+    first: Ints
+    size: Ints
+    left: int
+    scores: Floats
+    seconds: float = 0.0
 
-    def start(self, sequences: Sequences, max_tokens: int) -> Pending:
-        """Begin a batch that was made for `max_tokens`. Thread-safe.
 
-        Raises `torch.OutOfMemoryError` where the device has no room for it.
-        """
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some windows of an item, by index."""
+
+    item: _Item
+    windows: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch on its device. For each part: which tokens are sub-words, and which ones."""
+
+    parts: Sequence[_Part]
+    places: Sequence[tuple[Flags, Ints]]
+    pending: Pending
+
+    def finish(self) -> float:
+        """Wait for the margins and hand them out; the seconds that the device took."""
+        margins = self.pending()
+        scores, at = _probabilities(margins.values), 0
+        for part, (solid, source) in zip(self.parts, self.places, strict=True):
+            here = scores[at : at + len(solid)]
+            part.item.scores[source] = here[solid]
+            part.item.seconds += margins.seconds * len(here) / len(scores)
+            part.item.left -= len(part.windows)
+            at += len(solid)
+        return margins.seconds
 
 
 class Scorer:
@@ -77,80 +102,100 @@ class Scorer:
         self.form = form
         self.device = device
         self.model_seconds = 0.0
-        self._forward = choose_forward(model, form, device)
-        if max_batch_tokens == "auto":
-            max_batch_tokens = batch_tokens(model, device)
-        self.max_batch_tokens = max_batch_tokens
+        self._forward: Forward = choose_forward(
+            model, device, pad=form.pad, longest=form.window + form.specials, keep=form.keep
+        )
+        self.max_batch_tokens = (
+            batch_tokens(model, device) if max_batch_tokens == "auto" else max_batch_tokens
+        )
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
 
-    def score(self, ids: Ints, windows: Windows) -> tuple[Floats, float]:
+    def score(self, items: Iterable[tuple[Ints, Windows]]) -> Iterator[tuple[Floats, float]]:
         """P(keep) of every sub-word, float32 [len(ids)], and the seconds the device took.
 
-        windows cover all sub-words.
+        items: sub-word ids and windows that cover all of them. What comes out is in their order
+        and may be some items behind: where batches should be full, an item's last windows wait for
+        those of the next one. Raises `torch.OutOfMemoryError` where not even a window has room.
         """
-        out, seconds = np.zeros(len(ids), np.float32), 0.0
-        size = windows.last - windows.first
-        under_way: deque[tuple[Flags, Ints, Pending]] = deque()
+        unscored: deque[_Item] = deque()
+        under_way: deque[_UnderWay] = deque()
 
-        def finish() -> float:
-            solid, source, pending = under_way.popleft()
-            margins = pending()
-            out[source] = _probabilities(margins.values)[solid]
-            return margins.seconds
+        def noted() -> Iterator[_Item]:
+            for ids, windows in items:
+                size = windows.last - windows.first
+                scores = np.zeros(len(ids), np.float32)
+                unscored.append(_Item(ids, windows.first, size, len(size), scores))
+                yield unscored[-1]
 
-        for solid, source, pending in self._started(ids, windows.first, size):
-            under_way.append((solid, source, pending))
-            if len(under_way) > _AHEAD:
-                seconds += finish()
-        while under_way:
-            seconds += finish()
-        with self._lock:
-            self.model_seconds += seconds
-        return out, seconds
+        def finished(ahead: int) -> Iterator[tuple[Floats, float]]:
+            while len(under_way) > ahead:
+                seconds = under_way.popleft().finish()
+                with self._lock:
+                    self.model_seconds += seconds
+            while unscored and not unscored[0].left:
+                item = unscored.popleft()
+                yield item.scores, item.seconds
 
-    def _started(self, ids: Ints, first: Ints, size: Ints) -> Iterator[tuple[Flags, Ints, Pending]]:
-        """Batches under way: which tokens are sub-words, which of `ids` these are, the margins."""
-        form = self.form
-        waiting = np.ones(len(size), bool)
-        while waiting.any():
-            left, limit = np.flatnonzero(waiting), self.max_batch_tokens
-            try:
-                for batch in self._forward.batches(size[left] + form.specials, limit):
-                    some = left[batch]
-                    sequences, solid, source = surround(
-                        ids, first[some], size[some], form.prefix, form.suffix
-                    )
-                    pending = self._forward.start(sequences, limit)
-                    waiting[some] = False
-                    yield solid, source, pending
-            except torch.OutOfMemoryError:
-                if limit // 2 < form.window + form.specials:
-                    raise
-                torch.cuda.empty_cache()
-                with self._lock:  # remembered, so that the next batches don't fail first
-                    self.max_batch_tokens = min(self.max_batch_tokens, limit // 2)
+        for parts in self._batches(noted()):
+            for batch in self._started(parts):
+                under_way.append(batch)
+                yield from finished(_AHEAD)
+        yield from finished(0)
 
+    def _batches(self, items: Iterator[_Item]) -> Iterator[list[_Part]]:
+        waiting: list[_Part] = []
+        for item in items:
+            parts = [*waiting, _Part(item, np.arange(item.left))]
+            batches = list(self._split(parts))
+            waiting = batches.pop() if batches and self._forward.fixed_size else []
+            yield from batches
+        yield from self._split(waiting)
 
-def choose_forward(model: Any, form: ModelInput, device: torch.device) -> Forward:
-    """Our own forward pass where it knows the architecture, else that of transformers."""
-    if varlen.supports(model, device):
-        return varlen.VarlenForward(model, device, keep=form.keep)
-    if unpadded.supports(model, device):
-        return unpadded.UnpaddedForward(model, keep=form.keep)
-    longest = form.window + form.specials
-    return PaddedForward(model, device, pad=form.pad, longest=longest, keep=form.keep)
+    def _split(self, parts: Sequence[_Part]) -> Iterator[list[_Part]]:
+        """The windows of all parts in batches."""
+        parts = [part for part in parts if len(part.windows)]
+        if not parts:
+            return
+        windows = np.concatenate([part.windows for part in parts])
+        owner = np.repeat(np.arange(len(parts)), [len(part.windows) for part in parts])
+        sizes = np.concatenate([part.item.size[part.windows] for part in parts])
+        for some in self._forward.batches(sizes + self.form.specials, self.max_batch_tokens):
+            whose = owner[some]
+            yield [_Part(parts[one].item, windows[some[whose == one]]) for one in np.unique(whose)]
 
+    def _started(self, parts: list[_Part]) -> Iterator[_UnderWay]:
+        """A batch under way; in halves where the device has no room for it."""
+        form, limit = self.form, self.max_batch_tokens
+        sizes = np.concatenate([part.item.size[part.windows] for part in parts]) + form.specials
+        if len(sizes) > 1 and sizes.sum() > limit:  # made before the limit fell
+            yield from self._in_smaller(parts)
+            return
+        sequences: list[Sequences] = []
+        places: list[tuple[Flags, Ints]] = []
+        for part in parts:
+            first, size = part.item.first[part.windows], part.item.size[part.windows]
+            own, solid, source = surround(part.item.ids, first, size, form.prefix, form.suffix)
+            sequences.append(own)
+            places.append((solid, source))
+        try:
+            # On a CPU this is the forward pass itself, and two would share its threads.
+            with self._turn:
+                pending = self._forward.start(Sequences.joined(sequences), limit)
+        except torch.OutOfMemoryError:
+            if limit // 2 < form.window + form.specials:
+                raise
+            torch.cuda.empty_cache()
+            with self._lock:  # remembered, so that the next batches don't fail first
+                self.max_batch_tokens = min(self.max_batch_tokens, limit // 2)
+        else:
+            yield _UnderWay(parts, places, pending)
+            return
+        yield from self._in_smaller(parts)
 
-def batch_tokens(model: Any, device: torch.device) -> int:
-    """Sub-words in one forward pass that keep the device busy and fit into half its free memory."""
-    if device.type != "cuda":
-        return _ON_A_CPU
-    config = model.config
-    # Queries, keys, values, context, the stream and its copy, and the widest layer twice.
-    values = 8 * config.hidden_size + 2 * getattr(config, "intermediate_size", 0)
-    free, _ = torch.cuda.mem_get_info(device)
-    most = free // 2 // (values * model.dtype.itemsize)
-    return int(min(_ON_A_GPU, max(512, 2 ** (int(most).bit_length() - 1))))
+    def _in_smaller(self, parts: list[_Part]) -> Iterator[_UnderWay]:
+        for fewer in self._split(parts):
+            yield from self._started(fewer)
 
 
 def _probabilities(margins: Floats) -> Floats:

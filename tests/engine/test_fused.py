@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from compressor.engine.forward.fused import FusedEncoder
 from compressor.engine.forward.pending import Pending, at_once
 from compressor.engine.forward.sequences import Sequences, pad_before_positions
 from compressor.engine.forward.unpadded import ARCHITECTURES
+from compressor.engine.forward.varlen import VarlenForward
 from compressor.engine.scorer import ModelInput, Scorer
 from compressor.engine.windows import Windows
 from tests.engine.test_forward import CPU, build, reference, some_sequences
@@ -52,14 +55,14 @@ def test_biases_that_move_change_nothing(model_type: str, keep: int | None) -> N
 class Small:
     """A device with room for so many tokens; each token's margin is its id."""
 
+    fixed_size = True
+
     def __init__(self, room: int) -> None:
         self.room = room
         self.asked: list[int] = []
 
     def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
-        step = max(1, max_tokens // int(lengths.max()))
-        for at in range(0, len(lengths), step):
-            yield np.arange(at, min(at + step, len(lengths)))
+        yield from VarlenForward.batches(self, lengths, max_tokens)  # type: ignore[arg-type]
 
     def start(self, sequences: Sequences, max_tokens: int) -> Pending:
         self.asked.append(max_tokens)
@@ -82,7 +85,7 @@ def test_a_full_device_gets_half_as_much_and_that_is_remembered() -> None:
     windows = Windows(np.arange(0, 9000, 90), np.arange(90, 9090, 90))
     expected = 1 / (1 + np.exp(-(ids / 100)))
     for _ in range(2):
-        scores, _ = made.score(ids, windows)
+        ((scores, _),) = made.score([(ids, windows)])
         assert np.abs(scores - expected).max() < 1e-6
     assert small.asked[:3] == [4096, 2048, 1024]
     assert set(small.asked[2:]) == {1024} == {made.max_batch_tokens}
@@ -90,6 +93,29 @@ def test_a_full_device_gets_half_as_much_and_that_is_remembered() -> None:
 
 def test_a_device_without_room_for_a_window_says_so() -> None:
     made, small = scorer(room=50)
+    windows = Windows(np.arange(0, 900, 90), np.arange(90, 990, 90))
     with pytest.raises(torch.OutOfMemoryError):
-        made.score(np.zeros(900, np.int64), Windows(np.arange(0, 900, 90), np.arange(90, 990, 90)))
+        list(made.score([(np.zeros(900, np.int64), windows)]))
     assert min(small.asked) >= 102
+
+
+@given(st.lists(st.lists(st.integers(1, 100), max_size=12), max_size=6), st.integers(102, 900))
+def test_windows_of_several_items_share_batches(items: list[list[int]], limit: int) -> None:
+    made, small = scorer(room=10_000)
+    made.max_batch_tokens = limit
+    rng = np.random.default_rng(0)
+    given_items, expected = [], []
+    for sizes in items:
+        ends = np.cumsum(sizes, dtype=np.int64)
+        ids = rng.integers(0, 99, sum(sizes))
+        given_items.append((ids, Windows(ends - np.array(sizes, np.int64), ends)))
+        expected.append(1 / (1 + np.exp(-(ids / 100))))
+    found = list(made.score(iter(given_items)))
+    assert len(found) == len(items)
+    for (scores, _), wanted in zip(found, expected, strict=True):
+        assert np.allclose(scores, wanted, atol=1e-6)
+    windows = sum(map(len, items))
+    assert len(small.asked) <= windows
+    # Greedy filling leaves no two neighbours that would fit into one batch.
+    tokens = sum(size + 2 for sizes in items for size in sizes)
+    assert len(small.asked) <= 2 * tokens // limit + 1

@@ -21,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 class PaddedForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
+    fixed_size = False
+
     def __init__(
         self, model: Any, device: torch.device, *, pad: int, longest: int, keep: int | None
     ) -> None:

@@ -20,6 +20,14 @@ class Sequences:
     ids: Ints
     lengths: Ints
 
+    @classmethod
+    def joined(cls, several: list["Sequences"]) -> "Sequences":
+        """Those of each, one after the other."""
+        if len(several) == 1:
+            return several[0]
+        ids = np.concatenate([one.ids for one in several])
+        return cls(ids, np.concatenate([one.lengths for one in several]))
+
     @property
     def starts(self) -> Ints:
         """Where each sequence begins, int64 [s]."""

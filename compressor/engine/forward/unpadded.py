@@ -30,6 +30,8 @@ ARCHITECTURES = {"bert", "roberta", "xlm-roberta", "camembert"}
 class UnpaddedForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
+    fixed_size = False
+
     def __init__(self, model: Any, *, keep: int | None) -> None:
         self._encoder = Encoder(model, keep)
         self._pad = pad_before_positions(model.config)

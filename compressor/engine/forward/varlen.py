@@ -24,6 +24,8 @@ _LEAST_CAPABILITY = (8, 0)
 class VarlenForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
+    fixed_size = True
+
     def __init__(self, model: Any, device: torch.device, *, keep: int | None) -> None:
         self._encoder = FusedEncoder(model, keep)
         self._device = device
