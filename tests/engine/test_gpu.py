@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from compressor import Compressor
 from compressor.corpus import demo
+from compressor.engine.forward.norm import _works, layer_norm
 from compressor.engine.forward.padded import PaddedForward
 from compressor.engine.forward.sequences import Sequences
 from compressor.engine.forward.varlen import VarlenForward, supports
@@ -114,3 +116,18 @@ def test_a_full_gpu_gets_smaller_batches() -> None:
     assert sum(one.compressed_tokens for one in found) < 0.51 * sum(
         one.original_tokens for one in found
     )
+
+
+@pytest.mark.parametrize("columns", [48, 384, 1024, 1536])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_kernel_normalises_as_pytorch_does(columns: int, dtype: torch.dtype) -> None:
+    pytest.importorskip("triton")
+    assert _works(0, dtype)
+    torch.manual_seed(0)
+    x = (torch.randn(777, columns, device=GPU) * 3 + 1).to(dtype)
+    weight, bias = torch.randn(2, columns, device=GPU).to(dtype)
+    exact = functional.layer_norm(x.double(), (columns,), weight.double(), bias.double(), 1e-5)
+    theirs = functional.layer_norm(x, (columns,), weight, bias, 1e-5)
+    ours = layer_norm(x.clone(), weight, bias, 1e-5)
+    error = [float((found.double() - exact).abs().mean()) for found in (ours, theirs)]
+    assert error[0] <= error[1] * 1.05, error

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn import functional
+
+from compressor.engine.forward.norm import layer_norm
 
 Attend = Callable[[torch.Tensor], torch.Tensor]
 """Queries, keys and values [t, 3, heads, d] -> context [t, heads, d], within each sequence."""
@@ -104,7 +105,7 @@ class _Norm:
         self._eps = norm.eps
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.layer_norm(x, x.shape[-1:], self._weight, self._bias, self._eps)
+        return layer_norm(x, self._weight, self._bias, self._eps)
 
 
 def _bias(module: Any) -> torch.Tensor:
