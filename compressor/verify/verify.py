@@ -28,8 +28,9 @@ from compressor.models.checkpoint import load_tokenizer
 from compressor.models.resolve import resolve_tokenizer
 from compressor.pipeline.statistics import Statistics, statistics_of
 from compressor.pipeline.summary import SUMMARY, counts
-from compressor.verify.config import VerifyConfig, completed
+from compressor.verify.config import VerifyConfig
 from compressor.verify.coverage import check_coverage, pieces_of
+from compressor.verify.recorded import completed
 from compressor.verify.rows import Checker
 
 
