@@ -81,7 +81,7 @@ class Compressor:
         from compressor.models.resolve import resolve
 
         folder = resolve(name, storage_options, expected=expected_digest)
-        checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype)
+        checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype, bare=True)
         scorer = Scorer(
             checkpoint.model,
             checkpoint.form,

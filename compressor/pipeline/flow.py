@@ -1,5 +1,6 @@
 """The Ray part of the job: source -> replicas -> sink, for the shards that are not done yet."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
+from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica, Work
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation
@@ -20,6 +22,7 @@ from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
 from compressor.pipeline.takeover import Takeover, index_files, shared
+from compressor.pipeline.waves import waves
 
 # The shards that a replica holds when it dies are tried again. What a text can do to a process is
 # dealt with by the replica; this is for machines that go, and an end to what never works.
@@ -36,9 +39,9 @@ MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's
 class Assignment:
     """What is to be done: which shards of which plan, and where the files go.
 
-    `model` is the digest of the model that is planned with, `threshold` the one of an earlier run
-    over the same corpus, `takeover` the files of a published version whose rows may be taken over,
-    `errors` the rows that have failed in what is there already.
+    `model` is the digest of the model that is planned with, `takeover` the files of a published
+    version whose rows may be taken over, `errors` the rows that have failed in what is there
+    already.
     """
 
     config: CompressConfig
@@ -47,13 +50,12 @@ class Assignment:
     plan: Plan
     shards: Shards
     model: str
-    threshold: float | None = None
     takeover: Sequence[str] = ()
     errors: int = 0
 
 
-def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str, Any]]]:
-    """Compress and write the shards; returns the threshold and what is known of each, by index.
+def compress_shards(work: Assignment, ledger: Ledger) -> Ledger:
+    """Compress and write the shards; returns the ledger with what is known of each.
 
     Raises `InputError` for a model, settings or resources that can't be had, else `JobError`.
     """
@@ -66,32 +68,33 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
         tally = start_tally()
         before = work.plan.rows - int(work.shards.rows.sum())
         with shown(tally, work.plan.rows, before):
-            return on_cluster(_compress, work, allocation, tally)
+            return on_cluster(_compress, work, ledger, allocation, tally)
 
 
-def _compress(
-    work: Assignment, allocation: Allocation, tally: Any
-) -> tuple[float | None, dict[int, dict[str, Any]]]:
+def _compress(work: Assignment, ledger: Ledger, allocation: Allocation, tally: Any) -> Ledger:
     config, plan, settings = work.config, work.plan, work.config.compression
     options = dict(config.input.storage_options)
     spec = ModelSpec(config.model, options, allocation.threads, work.model)
-    threshold = work.threshold
-    if settings.scope == "corpus" and threshold is None:
-        threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
+    if settings.scope == "corpus" and ledger.threshold is None:
+        ledger.threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
     files = ShardFiles(work.target, plan.output_schema, plain=config.output.format == "delta")
     budget = ErrorBudget(config.output.max_error_rate, plan.rows, work.errors)
-    sink = ShardSink(files, budget, tally)
-    reader = ShardSource(
-        work.source,
-        work.shards,
-        plan.schema,
-        threshold=threshold,
-        bytes_per_row=_bytes_per_row(plan),
-    )
-    replica = Work(spec, settings, plan.columns, threshold)
-    with quiet_data(lost_starting=allocation.most + MORE_LOST):
-        _flow(reader, (replica, tally, _takeover(work)), sink, allocation)
-    return threshold, {entry["index"]: entry for entry in sink.done}
+    arguments = Work(spec, settings, plan.columns, ledger.threshold), tally, _takeover(work)
+    for shards in waves(work.shards):
+        sink = ShardSink(files, budget, tally)
+        reader = ShardSource(
+            work.source,
+            shards,
+            plan.schema,
+            threshold=ledger.threshold,
+            bytes_per_row=_bytes_per_row(plan),
+        )
+        with quiet_data(lost_starting=allocation.most + MORE_LOST):
+            _flow(reader, arguments, sink, allocation)
+        for line in sink.done:
+            entry = json.loads(line)
+            ledger.add(entry["index"], entry)
+    return ledger
 
 
 def _takeover(work: Assignment) -> Any:

@@ -13,7 +13,7 @@ from compressor.config import CompressConfig
 from compressor.distill.config import DistillConfig
 from compressor.errors import InputError, JobError
 from compressor.evaluate.config import EvaluateConfig
-from compressor.report.records import InspectConfig
+from compressor.report.config import InspectConfig
 from compressor.schema import Section, describe
 from compressor.train.config import TrainConfig
 from compressor.verify.config import VerifyConfig
