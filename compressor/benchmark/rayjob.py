@@ -5,91 +5,137 @@ its end, and the span from the first row to the last, which leaves out the start
 replicas, a constant that a large corpus doesn't feel.
 """
 
+import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from compressor.benchmark.config import BenchmarkConfig
+from compressor.benchmark.distinct import distinct
+from compressor.benchmark.processes import Peaks, watched
 from compressor.errors import JobError
 
-FILES = 4
+FILES = 4  # at least
+ROWS_PER_GROUP = 4096
+ROWS_PER_FILE = 8 * ROWS_PER_GROUP
 
 
-@dataclass(frozen=True)
-class JobTiming:
-    """Seconds of each run, for so many rows and tokens."""
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One run: tokens that went through the model, seconds in all and from first to last row.
+
+    model_seconds, replica_seconds: of all replicas' forward passes, and of all their work.
+    """
 
     rows: int
     tokens: int
-    wall_seconds: tuple[float, ...]
-    span_seconds: tuple[float, ...]
-
-    @property
-    def median_wall(self) -> float:
-        return statistics.median(self.wall_seconds)
+    wall: float
+    span: float
+    model_seconds: float
+    replica_seconds: float
+    peaks: Peaks
 
     @property
     def tokens_per_second(self) -> float:
-        return self.tokens / statistics.median(self.span_seconds)
+        return self.tokens / self.span
+
+
+@dataclass(frozen=True, slots=True)
+class JobTiming:
+    """The runs of one job."""
+
+    runs: tuple[JobRun, ...]
+
+    @property
+    def median_wall(self) -> float:
+        return statistics.median(run.wall for run in self.runs)
+
+    @property
+    def tokens_per_second(self) -> float:
+        return statistics.median(run.tokens_per_second for run in self.runs)
 
 
 def time_job(
-    config: BenchmarkConfig,
-    texts: Sequence[str],
-    *,
-    tokens: int,
-    scratch: Path,
-    say: Callable[[str], None],
+    config: BenchmarkConfig, texts: Sequence[str], *, scratch: Path, say: Callable[[str], None]
 ) -> JobTiming:
-    """Run `compress` on the texts, `benchmark.job_repeat` times over; raises `JobError`."""
-    repeat = config.benchmark.job_repeat
+    """Run `compress` on `benchmark.job_repeat` times the texts; raises `JobError`."""
+    rows = len(texts) * config.benchmark.job_repeat
     source = scratch / "corpus"
-    _write_corpus(source, list(texts) * repeat)
-    walls, spans = [], []
+    write_corpus(source, distinct(texts, rows), rows)
+    runs = []
     for number in range(config.benchmark.job_rounds):
-        target = scratch / f"compressed-{number}"
-        walls.append(_run(config, source, target, scratch / "job.yaml"))
-        spans.append(_span(target))
-        say(
-            f"job {number + 1}/{config.benchmark.job_rounds}: {walls[-1]:.1f} s, of it the rows "
-            f"{spans[-1]:.1f} s ({tokens * repeat / spans[-1]:,.0f} tokens/s)"
+        run = run_job(config, source, scratch / f"compressed-{number}")
+        runs.append(run)
+        say(f"job {number + 1}/{config.benchmark.job_rounds}: {said(run)}")
+    return JobTiming(tuple(runs))
+
+
+def said(run: JobRun) -> str:
+    """A run in one line."""
+    return (
+        f"{run.rows:,} rows, {run.wall:.1f} s, of it the rows {run.span:.1f} s "
+        f"({run.tokens_per_second:,.0f} tokens/s)"
+    )
+
+
+def write_corpus(folder: Path, texts: Iterable[str], rows: int) -> None:
+    """Files of about equal size below `folder`; never more than one of them in memory."""
+    folder.mkdir(parents=True)
+    texts, size = iter(texts), min(ROWS_PER_FILE, -(-rows // FILES))
+    for number, first in enumerate(range(0, rows, size)):
+        some = list(islice(texts, size))
+        table = pa.table(
+            {"id": pa.array(range(first, first + len(some)), pa.int64()), "text": some}
         )
-    return JobTiming(len(texts) * repeat, tokens * repeat, tuple(walls), tuple(spans))
+        pq.write_table(table, folder / f"{number:05d}.parquet", row_group_size=ROWS_PER_GROUP)
 
 
-def _write_corpus(folder: Path, texts: list[str]) -> None:
-    folder.mkdir()
-    table = pa.table({"id": pa.array(range(len(texts)), pa.int64()), "text": texts})
-    size = -(-len(texts) // FILES)
-    for number in range(FILES):
-        pq.write_table(table.slice(number * size, size), folder / f"{number}.parquet")
-
-
-def _run(config: BenchmarkConfig, source: Path, target: Path, path: Path) -> float:
-    """One run of the job; return its wall seconds."""
+def run_job(config: BenchmarkConfig, source: Path, target: Path) -> JobRun:
+    """Run the job `compress` once; raises `JobError` where it fails."""
     sections = config.model_dump(include={"model", "compression", "cluster"})
     sections |= {"input": {"path": str(source)}, "output": {"path": str(target)}}
+    path = target.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(sections), encoding="utf-8")
     command = [sys.executable, "-m", "jobs.compress", "--config", str(path)]
     start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise JobError(f"the job compress ended with {done.returncode}: {last}")
-    return time.perf_counter() - start
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        with watched(process.pid) as peaks:
+            _, said_last = process.communicate()
+        wall = time.perf_counter() - start
+    if process.returncode:
+        last = (said_last.strip().splitlines() or ["no message"])[-1]
+        raise JobError(f"the job compress ended with {process.returncode}: {last}")
+    return _run_of(target, wall, peaks())
 
 
-def _span(target: Path) -> float:
-    """Seconds from the start of the first shard to the last file's last byte."""
+def _run_of(target: Path, wall: float, peaks: Peaks) -> JobRun:
+    summary = json.loads((target / "_stats" / "summary.json").read_text(encoding="utf-8"))
     shards = pq.read_table(target / "_stats" / "shards.parquet").to_pylist()
+    return JobRun(
+        rows=summary["rows"],
+        tokens=summary["model_tokens"],
+        wall=wall,
+        span=_span(target, shards),
+        model_seconds=summary["model_seconds"],
+        replica_seconds=sum(shard["seconds"] for shard in shards),
+        peaks=peaks,
+    )
+
+
+def _span(target: Path, shards: Sequence[dict[str, Any]]) -> float:
+    """Seconds from the start of the first shard to the last file's last byte."""
     ends = {shard["file"]: (target / shard["file"]).stat().st_mtime for shard in shards}
     start = min(ends[shard["file"]] - shard["seconds"] for shard in shards)
     return float(max(ends.values()) - start)
