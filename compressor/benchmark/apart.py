@@ -13,7 +13,7 @@ from typing import Any
 
 from compressor.benchmark.contender import Contender, Measured, Sample, Skipped
 from compressor.benchmark.memory import gpu_peak, peak, wait_for_gpu
-from compressor.errors import InputError
+from compressor.errors import InputError, JobError
 
 Load = Callable[[], Contender | Skipped]
 
@@ -39,18 +39,20 @@ class Remote:
 def started(loads: Sequence[Load]) -> Iterator[list[Remote | Skipped]]:
     """Run each `load` (picklable) in a new process; what it loads there is driven from here."""
     context = multiprocessing.get_context("spawn")
-    processes = []
-    loaded: list[Remote | Skipped] = []
+    processes, connections = [], []
     try:
         for load in loads:
             here, there = context.Pipe()
             process = context.Process(target=_serve, args=(there, load), daemon=True)
             process.start()
             processes.append(process)
+            connections.append(here)
             there.close()
-            answer = _answer(here)
-            loaded.append(answer if isinstance(answer, Skipped) else Remote(here, *answer))
-        yield loaded
+        answers = [(here, _answer(here)) for here in connections]
+        yield [
+            answer if isinstance(answer, Skipped) else Remote(here, *answer)
+            for here, answer in answers
+        ]
     finally:
         for process in processes:
             process.terminate()
@@ -63,7 +65,10 @@ def _ask(connection: Connection, message: list[str] | None) -> Any:
 
 
 def _answer(connection: Connection) -> Any:
-    answer = connection.recv()
+    try:
+        answer = connection.recv()
+    except EOFError:
+        raise JobError("a contender's process died; is there enough memory for all?") from None
     if isinstance(answer, Exception):
         raise answer
     return answer

@@ -64,6 +64,16 @@ class BenchmarkSection(Section):
         default=40, description="the job's rows for each of the texts, made distinct"
     )
     job_rounds: Count = Field(default=1, description="runs of the job; the median counts")
+    startup: bool = Field(default=True, description="time what a job does before its first row")
+    curve: list[Count] = Field(
+        default_factory=list, description="corpus sizes in passages; the job is timed on each"
+    )
+    lengths: list[Count] = Field(
+        default_factory=list, description="record lengths in words; the engine is timed on each"
+    )
+    replicas: list[Count] = Field(
+        default_factory=list, description="numbers of replicas; the job is timed with each"
+    )
     output: str = Field(
         default="benchmark", min_length=1, description="folder of benchmark.json and benchmark.md"
     )

@@ -29,7 +29,14 @@ def loads_of(
     copy = ""
     if TWO_LABELS & set(names):
         copy = str(write_two_label_copy(checkpoint, scratch))
-    return [partial(load_contender, name, config, device, checkpoint, copy) for name in names]
+    return [load_of(name, config, device, checkpoint, copy) for name in names]
+
+
+def load_of(
+    name: str, config: BenchmarkConfig, device: str, checkpoint: str, copy: str = ""
+) -> partial[Contender | Skipped]:
+    """What loads one contender; `copy`: the two-label checkpoint, for those that want it."""
+    return partial(load_contender, name, config, device, checkpoint, copy)
 
 
 def load_contender(

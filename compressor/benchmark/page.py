@@ -1,7 +1,7 @@
 """The result as a Markdown page, and both as files. Input: the data of `summary`."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,14 @@ def write(folder: Path, result: Data) -> list[Path]:
 
 
 def markdown(result: Data) -> str:
-    """Tables of the limit, the contenders and the parts of the engine; the job in words."""
+    """A table for each kind of measurement that was made."""
     lines = [*_head(result), *_contenders(result)]
-    for key, section in (("limit", _limit), ("parts", _parts), ("job", _job)):
-        if result[key]:
+    sections: dict[str, Callable[[Any], list[str]]] = {
+        "limit": _limit, "parts": _parts, "job": _job, "replicas": _replicas, "curve": _curve,
+        "lengths": _lengths, "startup": _startup,
+    }  # fmt: skip
+    for key, section in sections.items():
+        if result.get(key):
             lines += ["", *section(result[key])]
     return "\n".join(lines) + "\n"
 
@@ -133,11 +137,68 @@ def _parts(parts: Data) -> list[str]:
 
 
 def _job(job: Data) -> list[str]:
-    return [
+    share = job["share_of_engine"]
+    lines = [
         f"The whole Ray job on {job['rows']:,} rows ({job['tokens']:,} tokens), median of "
         f"{len(job['wall_seconds'])}: {job['tokens_per_second']:,.0f} tokens/s from the first row "
-        f"to the last ({job['share_of_engine']:.2f} of the bare engine), "
-        f"{job['median_wall_seconds']:.1f} s from the command to its end; peak memory of the "
+        "to the last"
+        + ("" if share is None else f" ({share:.3f} of the engine just before it)")
+        + f", {job['median_wall_seconds']:.1f} s from the command to its end; peak memory of the "
         f"driver {memory(job['peak_memory_of_driver'])} MiB, of a replica "
         f"{memory(job['peak_memory_of_replica'])} MiB.",
     ]
+    if "parts" in job:
+        wall, parts = job["wall_seconds"][-1], job["parts"]
+        rows = ([name, f"{part:.2f}", f"{part / wall:.3f}"] for name, part in parts.items())
+        lines += ["", *table(("", "seconds", "of the wall clock"), rows)]
+    return lines
+
+
+def _replicas(entries: list[Data]) -> list[str]:
+    rows = (
+        [
+            str(entry["replicas"]),
+            f"{entry['units']:g}",
+            f"{entry['tokens_per_second']:,.0f}",
+            f"{entry['efficiency']:.3f}",
+            memory(entry["peak_memory_of_replica"]),
+        ]
+        for entry in entries
+    )
+    head = ("replicas", "CPUs or GPUs", "tokens/s", "each, of the first's", "MiB of a replica")
+    return ["The job with several replicas:", "", *table(head, rows)]
+
+
+def _curve(entries: list[Data]) -> list[str]:
+    rows = (
+        [
+            f"{entry['rows']:,}",
+            f"{entry['tokens_per_second']:,.0f}",
+            f"{entry['median_wall_seconds']:,.1f}",
+            memory(entry["peak_memory_of_driver"]),
+            memory(entry["peak_memory_of_replica"]),
+        ]
+        for entry in entries
+    )
+    head = ("passages", "tokens/s", "seconds in all", "MiB of the driver", "MiB of a replica")
+    return ["The job over the size of the corpus:", "", *table(head, rows)]
+
+
+def _lengths(entries: list[Data]) -> list[str]:
+    rows = (
+        [
+            f"{entry['words']:,}",
+            f"{entry['records']:,}",
+            f"{entry['tokens_per_second']:,.0f}",
+            memory(entry["peak_memory"]),
+            memory(entry["peak_gpu_memory"]),
+        ]
+        for entry in entries
+    )
+    head = ("words a record", "records", "tokens/s", "peak MiB", "GPU MiB")
+    return ["The engine over the length of records:", "", *table(head, rows)]
+
+
+def _startup(steps: Data) -> list[str]:
+    rows = ([name, f"{seconds:.2f}"] for name, seconds in steps.items())
+    return ["Before the first row, best of three:", "", *table(("", "seconds"), rows)]

@@ -18,10 +18,14 @@ REPLICA = "ray::MapWorker"
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """Bytes at most of the driver and of the largest replica; None where they can't be told."""
+    """Bytes at most of the driver, the largest replica, and the largest descendant of any kind.
+
+    None where there was none, or it can't be told.
+    """
 
     driver: int | None = None
     replica: int | None = None
+    largest_other: int | None = None
 
 
 @contextmanager
@@ -38,8 +42,10 @@ def watched(root: int) -> Iterator[Callable[[], Peaks]]:
                     seen[process] = _name(process) or seen.get(process, ("", 0))[0], size
 
     def peaks() -> Peaks:
-        replicas = [size for name, size in seen.values() if name.startswith(REPLICA)]
-        return Peaks(seen.get(root, ("", None))[1], max(replicas, default=None))
+        others = [entry for process, entry in list(seen.items()) if process != root]
+        replicas = [size for name, size in others if name.startswith(REPLICA)]
+        largest = max((size for _, size in others), default=None)
+        return Peaks(seen.get(root, ("", None))[1], max(replicas, default=None), largest)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

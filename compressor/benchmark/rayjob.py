@@ -1,4 +1,4 @@
-"""The whole job on the texts, many times over. Input: texts; output: how long the job took.
+"""The whole job on a corpus made of the texts. Input: texts; output: how long the job took.
 
 The job runs as its users run it, in its own process. Two times: the wall clock from the command to
 its end, and the span from the first row to the last, which leaves out the start of Ray and of the
@@ -6,11 +6,12 @@ replicas, a constant that a large corpus doesn't feel.
 """
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ import yaml
 from compressor.benchmark.config import BenchmarkConfig
 from compressor.benchmark.distinct import distinct
 from compressor.benchmark.processes import Peaks, watched
+from compressor.config import CompressConfig, InputSection, OutputSection
 from compressor.errors import JobError
 
 FILES = 4  # at least
@@ -38,6 +40,7 @@ class JobRun:
     """
 
     rows: int
+    shards: int
     tokens: int
     wall: float
     span: float
@@ -52,9 +55,10 @@ class JobRun:
 
 @dataclass(frozen=True, slots=True)
 class JobTiming:
-    """The runs of one job."""
+    """The runs of one job, and the engine's tokens/s in the minute before each, where measured."""
 
     runs: tuple[JobRun, ...]
+    engine: tuple[float, ...] = ()
 
     @property
     def median_wall(self) -> float:
@@ -64,20 +68,35 @@ class JobTiming:
     def tokens_per_second(self) -> float:
         return statistics.median(run.tokens_per_second for run in self.runs)
 
+    @property
+    def share_of_engine(self) -> float | None:
+        """Median over the runs: a machine that slows down meets both alike."""
+        if not self.engine:
+            return None
+        pairs = zip(self.runs, self.engine, strict=True)
+        return statistics.median(run.tokens_per_second / engine for run, engine in pairs)
+
 
 def time_job(
-    config: BenchmarkConfig, texts: Sequence[str], *, scratch: Path, say: Callable[[str], None]
+    config: BenchmarkConfig,
+    source: Path,
+    *,
+    say: Callable[[str], None],
+    engine: Callable[[], float] | None = None,
 ) -> JobTiming:
-    """Run `compress` on `benchmark.job_repeat` times the texts; raises `JobError`."""
-    rows = len(texts) * config.benchmark.job_repeat
-    source = scratch / "corpus"
-    write_corpus(source, distinct(texts, rows), rows)
-    runs = []
+    """Run `compress` on the corpus `benchmark.job_rounds` times; raises `JobError`.
+
+    `engine` measures the engine's tokens/s, before each run.
+    """
+    runs, speeds = [], []
     for number in range(config.benchmark.job_rounds):
-        run = run_job(config, source, scratch / f"compressed-{number}")
-        runs.append(run)
-        say(f"job {number + 1}/{config.benchmark.job_rounds}: {said(run)}")
-    return JobTiming(tuple(runs))
+        if engine is not None:
+            speeds.append(engine())
+        target = source.with_name(f"{source.name}-compressed")
+        shutil.rmtree(target, ignore_errors=True)
+        runs.append(run_job(config, source, target))
+        say(f"job {number + 1}/{config.benchmark.job_rounds}: {said(runs[-1])}")
+    return JobTiming(tuple(runs), tuple(speeds))
 
 
 def said(run: JobRun) -> str:
@@ -88,23 +107,34 @@ def said(run: JobRun) -> str:
     )
 
 
-def write_corpus(folder: Path, texts: Iterable[str], rows: int) -> None:
-    """Files of about equal size below `folder`; never more than one of them in memory."""
+def write_corpus(folder: Path, texts: Sequence[str], rows: int) -> Path:
+    """So many rows, no two texts alike, in files of about equal size; one at a time in memory."""
     folder.mkdir(parents=True)
-    texts, size = iter(texts), min(ROWS_PER_FILE, -(-rows // FILES))
+    rest, size = distinct(texts, rows), min(ROWS_PER_FILE, -(-rows // FILES))
     for number, first in enumerate(range(0, rows, size)):
-        some = list(islice(texts, size))
+        some = list(islice(rest, size))
         table = pa.table(
             {"id": pa.array(range(first, first + len(some)), pa.int64()), "text": some}
         )
         pq.write_table(table, folder / f"{number:05d}.parquet", row_group_size=ROWS_PER_GROUP)
+    return folder
+
+
+def job_config(config: BenchmarkConfig, source: Path, target: Path) -> CompressConfig:
+    """What the job `compress` is told."""
+    return CompressConfig(
+        input=InputSection(path=str(source)),
+        output=OutputSection(path=str(target)),
+        model=config.model,
+        compression=config.compression,
+        cluster=config.cluster,
+    )
 
 
 def run_job(config: BenchmarkConfig, source: Path, target: Path) -> JobRun:
     """Run the job `compress` once; raises `JobError` where it fails."""
-    sections = config.model_dump(include={"model", "compression", "cluster"})
-    sections |= {"input": {"path": str(source)}, "output": {"path": str(target)}}
     path = target.with_suffix(".yaml")
+    sections = job_config(config, source, target).model_dump()
     path.write_text(yaml.safe_dump(sections), encoding="utf-8")
     command = [sys.executable, "-m", "jobs.compress", "--config", str(path)]
     start = time.perf_counter()
@@ -125,6 +155,7 @@ def _run_of(target: Path, wall: float, peaks: Peaks) -> JobRun:
     shards = pq.read_table(target / "_stats" / "shards.parquet").to_pylist()
     return JobRun(
         rows=summary["rows"],
+        shards=len(shards),
         tokens=summary["model_tokens"],
         wall=wall,
         span=_span(target, shards),

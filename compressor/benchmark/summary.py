@@ -18,23 +18,73 @@ PACKAGES = ("torch", "transformers", "tokenizers", "ray", "pyarrow", "llmlingua"
 Data = dict[str, Any]
 
 
-def summary(
-    timings: Sequence[Timing],
-    skipped: Sequence[Skipped],
-    job: JobTiming | None,
-    setup: Data,
-) -> Data:
-    """The result; shares are of the median speeds in tokens/s."""
+def rounds_data(timings: Sequence[Timing], skipped: Sequence[Skipped]) -> Data:
+    """The limit, the contenders and the engine's parts; shares are of the median speeds."""
     by_name = {timing.name: timing for timing in timings}
     return {
-        "machine": machine(),
-        "setup": setup,
         "limit": _limit(by_name.get("limit")),
         "contenders": [_contender(timing, by_name) for timing in timings],
         "skipped": [{"name": peer.name, "reason": peer.reason} for peer in skipped],
         "parts": _parts(by_name.get("engine-parts")),
-        "job": None if job is None else _job(job, by_name["engine"]),
     }
+
+
+def engine_parts(timings: Sequence[Timing]) -> dict[str, float] | None:
+    """Median seconds of each part of the engine, where that was measured."""
+    found = [timing for timing in timings if timing.name == "engine-parts"]
+    return _part_seconds(found[0]) if found else None
+
+
+def job_data(job: JobTiming) -> Data:
+    """A job over all of its runs."""
+    runs = job.runs
+    return {
+        "rows": runs[0].rows,
+        "shards": runs[0].shards,
+        "tokens": runs[0].tokens,
+        "wall_seconds": [round(run.wall, 2) for run in runs],
+        "median_wall_seconds": round(job.median_wall, 2),
+        "span_seconds": [round(run.span, 2) for run in runs],
+        "model_seconds": [round(run.model_seconds, 2) for run in runs],
+        "replica_seconds": [round(run.replica_seconds, 2) for run in runs],
+        "tokens_per_second": round(job.tokens_per_second, 1),
+        "engine_tokens_per_second": [round(speed, 1) for speed in job.engine],
+        "share_of_engine": job.share_of_engine,
+        "peak_memory_of_driver": max(run.peaks.driver or 0 for run in runs) or None,
+        "peak_memory_of_replica": max(run.peaks.replica or 0 for run in runs) or None,
+    }
+
+
+def curve_data(timings: Sequence[JobTiming]) -> list[Data] | None:
+    """One entry for each size of the corpus; null where none was asked for."""
+    return [job_data(timing) for timing in timings] or None
+
+
+def replicas_data(timings: Sequence[tuple[int, float, JobTiming]]) -> list[Data] | None:
+    """`efficiency`: tokens/s for each CPU or GPU that the replicas have, over the first entry's."""
+    entries: list[Data] = []
+    for replicas, units, timing in timings:
+        each = timing.tokens_per_second / units
+        entries.append({"replicas": replicas, "units": units, "each": each, **job_data(timing)})
+        entries[-1]["efficiency"] = each / entries[0]["each"]
+    return entries or None
+
+
+def lengths_data(timings: Sequence[tuple[int, Timing]]) -> list[Data] | None:
+    """One entry for each length of the records; null where none was asked for."""
+    return [
+        {
+            "words": words,
+            "records": timing.texts,
+            "tokens": timing.tokens,
+            "seconds": list(timing.seconds),
+            "tokens_per_second": timing.tokens_per_second,
+            "tokens_per_second_range": list(timing.range_of_tokens_per_second),
+            "peak_memory": timing.memory,
+            "peak_gpu_memory": timing.gpu_memory,
+        }
+        for words, timing in timings
+    ] or None
 
 
 def machine() -> Data:
@@ -98,8 +148,7 @@ def _parts(timing: Timing | None) -> Data | None:
     """Median seconds of each part, for 1,000 texts and as a share of their sum."""
     if timing is None:
         return None
-    rounds = [sample.details["seconds"] for sample in timing.samples]
-    seconds = {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
+    seconds = _part_seconds(timing)
     whole = sum(seconds.values())
     words = timing.samples[0].details["words"]
     return {
@@ -109,21 +158,9 @@ def _parts(timing: Timing | None) -> Data | None:
     }
 
 
-def _job(job: JobTiming, engine: Timing) -> Data:
-    first = job.runs[0]
-    return {
-        "rows": first.rows,
-        "tokens": first.tokens,
-        "wall_seconds": [round(run.wall, 2) for run in job.runs],
-        "median_wall_seconds": round(job.median_wall, 2),
-        "span_seconds": [round(run.span, 2) for run in job.runs],
-        "model_seconds": [round(run.model_seconds, 2) for run in job.runs],
-        "replica_seconds": [round(run.replica_seconds, 2) for run in job.runs],
-        "tokens_per_second": round(job.tokens_per_second, 1),
-        "share_of_engine": round(job.tokens_per_second / engine.tokens_per_second, 3),
-        "peak_memory_of_driver": max(run.peaks.driver or 0 for run in job.runs) or None,
-        "peak_memory_of_replica": max(run.peaks.replica or 0 for run in job.runs) or None,
-    }
+def _part_seconds(timing: Timing) -> dict[str, float]:
+    rounds = [sample.details["seconds"] for sample in timing.samples]
+    return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
 
 
 def _processor() -> str:
