@@ -1,4 +1,4 @@
-"""Columns, chunks and the faster arithmetic give what the plain ways give; and the cost of it."""
+"""Columns, chunks and the faster arithmetic give what the plain ways give."""
 
 import re
 from types import SimpleNamespace
