@@ -1,5 +1,6 @@
 """This project's contenders: the machine's limit, the bare forward pass, the engine, its parts."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,11 +62,10 @@ def _forward(engine: Compressor) -> Contender:
     scorer = scorer_of(engine)
 
     def ready(texts: Sequence[str]) -> Task:
-        chunks = list(prepared_for(engine, texts))
+        items = [(chunk.batch.subwords.ids, chunk.windows) for chunk in prepared_for(engine, texts)]
 
         def task() -> None:
-            for chunk in chunks:
-                scorer.score(chunk.batch.subwords.ids, chunk.windows)
+            deque(scorer.score(items), maxlen=0)
 
         return task
 

@@ -78,12 +78,16 @@ class _Timed:
 
 
 def prepared(
-    texts: Sequence[str], tokenizer: TokenCounter, window: int, watch: Stopwatch | None = None
+    texts: Sequence[str],
+    tokenizer: TokenCounter,
+    window: int,
+    watch: Stopwatch | None = None,
+    device: str = "cpu",
 ) -> Iterator[Chunk]:
     """The texts in windows of so many sub-words, chunk by chunk as the engine takes them."""
     watch = watch or Stopwatch()
     tokenizer = _Timed(tokenizer, watch)
-    for first, last in _chunks(texts):
+    for first, last in _chunks(texts, device):
         some = texts[first:last]
         with watch.on("words"):
             batch = build_batch(some, tokenizer)
@@ -101,7 +105,8 @@ def prepared_for(
     engine: Compressor, texts: Sequence[str], watch: Stopwatch | None = None
 ) -> Iterator[Chunk]:
     """The same with an engine's tokenizer and windows."""
-    yield from prepared(texts, engine._tokenizer, engine._scorer.form.window, watch)
+    scorer = engine._scorer
+    yield from prepared(texts, engine._tokenizer, scorer.form.window, watch, scorer.device.type)
 
 
 def by_part(engine: Compressor, texts: Sequence[str], rate: float) -> tuple[dict[str, float], int]:
@@ -117,7 +122,7 @@ def by_part(engine: Compressor, texts: Sequence[str], rate: float) -> tuple[dict
 
     for chunk in prepared_for(engine, texts, watch):
         with watch.on("forward"):
-            scores = engine._scorer.score(chunk.batch.subwords.ids, chunk.windows)
+            ((scores, _),) = engine._scorer.score([(chunk.batch.subwords.ids, chunk.windows)])
         rates = np.full(len(chunk.texts), rate)
         with watch.on("select"):
             probability, gaps = word_means(chunk.batch, scores), Gaps.of(chunk.batch)
