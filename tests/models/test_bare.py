@@ -40,7 +40,7 @@ def saved(folder: Path, family: str, **keys: Any) -> tuple[Any, Any]:
 def margins(model: Any) -> Any:
     lengths = np.array([3, 20, 9])
     ids = np.random.default_rng(0).integers(5, 60, int(lengths.sum()))
-    return UnpaddedForward(model, keep=1).margins(Sequences(ids, lengths))
+    return UnpaddedForward(model, keep=1).start(Sequences(ids, lengths), 8192)().values
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "camembert"])
