@@ -7,7 +7,7 @@ alone were measured to make `llmlingua` a third faster. The clock runs there, to
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -60,14 +60,15 @@ def started(loads: Sequence[Load]) -> Iterator[list[Remote | Skipped]]:
 
 
 def _ask(connection: Connection, message: list[str] | None) -> Any:
-    connection.send(message)
+    with suppress(OSError):  # a process that has died can't listen; nor will it answer
+        connection.send(message)
     return _answer(connection)
 
 
 def _answer(connection: Connection) -> Any:
     try:
         answer = connection.recv()
-    except EOFError:
+    except (EOFError, OSError):
         raise JobError("a contender's process died; is there enough memory for all?") from None
     if isinstance(answer, Exception):
         raise answer

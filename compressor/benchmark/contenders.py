@@ -46,7 +46,10 @@ def load_contender(
     quiet()
     if name in OURS:
         return load_ours(name, config, checkpoint)
-    return load_peer(name, config, device, checkpoint, copy)
+    try:
+        return load_peer(name, config, device, checkpoint, copy)
+    except Exception as error:  # made for other versions, or wants the network
+        return Skipped(name, f"can't be loaded here: {type(error).__name__}: {error}")
 
 
 def quiet() -> None:

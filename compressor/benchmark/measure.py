@@ -13,11 +13,11 @@ from compressor.benchmark.apart import started
 from compressor.benchmark.architecture import write_random
 from compressor.benchmark.config import BenchmarkConfig
 from compressor.benchmark.contender import Skipped
-from compressor.benchmark.contenders import SLOW, load_of, loads_of, quiet, wanted
+from compressor.benchmark.contenders import OURS, SLOW, load_of, loads_of, quiet, wanted
 from compressor.benchmark.distinct import distinct
 from compressor.benchmark.jobparts import allocation, parts_of, time_ends
 from compressor.benchmark.rayjob import time_job, write_corpus
-from compressor.benchmark.rounds import WARM_UP, Entrant, Runner, Timing, time_rounds
+from compressor.benchmark.rounds import WARM_UP, Entrant, Runner, Timing, time_rounds, warm_up
 from compressor.benchmark.scaling import engine_speed, time_lengths, time_replicas, time_sizes
 from compressor.benchmark.startup import time_startup
 from compressor.benchmark.summary import (
@@ -102,11 +102,25 @@ def _rounds(bench: Bench) -> tuple[list[Timing], list[Skipped]]:
         wanted(bench.config), bench.config, bench.device, bench.config.model.name, bench.scratch
     )
     with started(loads) as loaded:
-        skipped = [peer for peer in loaded if isinstance(peer, Skipped)]
-        for peer in skipped:
-            bench.say(f"skipped: {peer.name}: {peer.reason}")
-        entrants = [_entrant(bench, peer) for peer in loaded if not isinstance(peer, Skipped)]
+        entrants, skipped = [], []
+        for peer in loaded:
+            entrant = peer if isinstance(peer, Skipped) else _warm(bench, peer)
+            if isinstance(entrant, Skipped):
+                skipped.append(entrant)
+                bench.say(f"skipped: {entrant.name}: {entrant.reason}")
+            else:
+                entrants.append(entrant)
         return time_rounds(entrants, rounds=bench.config.benchmark.rounds, say=bench.say), skipped
+
+
+def _warm(bench: Bench, runner: Runner) -> Entrant | Skipped:
+    """What isn't ours may fail without ending the benchmark."""
+    try:
+        return warm_up(_entrant(bench, runner))
+    except RuntimeError as error:
+        if runner.name in OURS:
+            raise
+        return Skipped(runner.name, f"fails here: {error}")
 
 
 def _entrant(bench: Bench, runner: Runner) -> Entrant:

@@ -31,7 +31,7 @@ def load_ours(name: str, config: BenchmarkConfig, checkpoint: str) -> Contender:
     return plain(
         name,
         f"this project, {engine.dtype}, compressed texts",
-        lambda texts: engine.compress_columns(texts, rate),
+        lambda texts: engine.compress(texts, rate),
     )
 
 

@@ -58,12 +58,9 @@ def _llmlingua(name: str, copy: str, device: str, rate: float) -> Contender | Sk
         return Skipped(
             name, "llmlingua loads tiktoken's cl100k_base: set TIKTOKEN_CACHE_DIR to its folder"
         )
-    try:
-        peer = compressor(
-            copy, device_map=device, use_llmlingua2=True, model_config={"trust_remote_code": False}
-        )
-    except Exception as error:  # it is made for transformers 4, and asks the network for tiktoken
-        return Skipped(name, f"llmlingua can't load here: {type(error).__name__}: {error}")
+    peer = compressor(
+        copy, device_map=device, use_llmlingua2=True, model_config={"trust_remote_code": False}
+    )
     dtype = str(peer.model.dtype).removeprefix("torch.")
 
     def each(texts: Sequence[str]) -> None:

@@ -72,9 +72,7 @@ class Timing:
 def time_rounds(
     entrants: Sequence[Entrant], *, rounds: int, say: Callable[[str], None]
 ) -> list[Timing]:
-    """Time all entrants, `rounds` times, after a first run that isn't counted."""
-    for entrant in entrants:
-        warm_up(entrant)
+    """Time all entrants, `rounds` times; they are warm."""
     samples: dict[str, list[Sample]] = {entrant.runner.name: [] for entrant in entrants}
     for number in range(rounds):
         for entrant in entrants if number % 2 == 0 else reversed(entrants):
@@ -84,8 +82,8 @@ def time_rounds(
     return [timing_of(entrant, samples[entrant.runner.name]) for entrant in entrants]
 
 
-def warm_up(entrant: Entrant) -> None:
-    """First calls build kernels and caches: run once, then hand over all texts."""
+def warm_up(entrant: Entrant) -> Entrant:
+    """First calls build kernels and caches: run once, and hand over all texts."""
     if entrant.warm_up < len(entrant.texts):
         entrant.runner.ready(entrant.texts[: entrant.warm_up])
         entrant.runner.run()
@@ -93,6 +91,7 @@ def warm_up(entrant: Entrant) -> None:
     else:
         entrant.runner.ready(entrant.texts)
         entrant.runner.run()
+    return entrant
 
 
 def timing_of(entrant: Entrant, samples: Sequence[Sample]) -> Timing:

@@ -10,7 +10,7 @@ from compressor.benchmark.config import BenchmarkConfig
 from compressor.benchmark.contender import Contender, Skipped
 from compressor.benchmark.jobparts import allocation
 from compressor.benchmark.rayjob import JobTiming, time_job, write_corpus
-from compressor.benchmark.rounds import WARM_UP, Entrant, Timing, time_rounds
+from compressor.benchmark.rounds import WARM_UP, Entrant, Timing, time_rounds, warm_up
 from compressor.engine.subwords import TokenCounter
 
 Say = Callable[[str], None]
@@ -63,7 +63,8 @@ def time_lengths(
             runner.name = f"{length:,} words"
             records = records_of(words, length)
             tokens = int(counter.count(records).sum())
-            entrants.append(Entrant(runner, records, tokens, min(WARM_UP, len(records))))
+            few = min(WARM_UP, len(records))
+            entrants.append(warm_up(Entrant(runner, records, tokens, few)))
         timings = time_rounds(entrants, rounds=config.benchmark.rounds, say=say)
     return list(zip(lengths, timings, strict=True))
 
@@ -81,6 +82,6 @@ def engine_speed(load: Load, texts: Sequence[str], tokens: int) -> Callable[[], 
 def _engine_speed(load: Load, texts: Sequence[str], tokens: int) -> float:
     with started([load]) as (engine,):
         assert not isinstance(engine, Skipped)
-        entrant = Entrant(engine, texts, tokens, len(texts))
+        entrant = warm_up(Entrant(engine, texts, tokens, len(texts)))
         (timing,) = time_rounds([entrant], rounds=1, say=lambda _: None)
     return timing.tokens_per_second

@@ -14,16 +14,16 @@ from click.testing import CliRunner
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from compressor.benchmark import rayjob
-from compressor.benchmark.apart import timed
+from compressor.benchmark.apart import started, timed
 from compressor.benchmark.contender import Contender, Sample, Skipped, plain
 from compressor.benchmark.page import markdown
 from compressor.benchmark.parts import PARTS
 from compressor.benchmark.processes import Peaks
-from compressor.benchmark.rounds import Entrant, time_rounds
+from compressor.benchmark.rounds import Entrant, time_rounds, warm_up
 from compressor.benchmark.summary import job_data, machine, replicas_data, rounds_data
 from compressor.benchmark.texts import load_texts
 from compressor.benchmark.two_labels import write_two_label_copy
-from compressor.errors import InputError
+from compressor.errors import InputError, JobError
 from jobs.benchmark import main
 
 
@@ -88,7 +88,7 @@ class Here:
 
 def test_rounds_alternate() -> None:
     calls: list[str] = []
-    entrants = [entrant(name, calls) for name in "ab"]
+    entrants = [warm_up(entrant(name, calls)) for name in "ab"]
     timings = time_rounds(entrants, rounds=2, say=lambda _: None)
     assert calls == ["a2", "b2", "a3", "b3", "b3", "a3"]  # a warm-up, forwards, backwards
     assert [len(timing.seconds) for timing in timings] == [2, 2]
@@ -96,6 +96,23 @@ def test_rounds_alternate() -> None:
     assert low <= timings[0].tokens_per_second <= high
     assert timings[0].memory is not None
     assert timings[0].memory > 1e6
+
+
+def fails() -> Contender:
+    def run(texts: Sequence[str]) -> None:
+        raise KeyError("mask")
+
+    return plain("fails", "a peer that fails", run)
+
+
+def test_what_fails_in_its_process_says_so_here() -> None:
+    with started([fails]) as (runner,):
+        assert not isinstance(runner, Skipped)
+        runner.ready(["text"])
+        with pytest.raises(RuntimeError, match="KeyError: 'mask'"):
+            runner.run()
+        with pytest.raises(JobError, match="process died"):
+            runner.run()
 
 
 def test_the_span_leaves_out_the_start_of_the_replicas(tmp_path: Path) -> None:
@@ -107,7 +124,7 @@ def test_the_span_leaves_out_the_start_of_the_replicas(tmp_path: Path) -> None:
 
 
 def test_the_result_as_a_page() -> None:
-    entrants = [entrant(name, []) for name in ("engine", "slow")]
+    entrants = [warm_up(entrant(name, [])) for name in ("engine", "slow")]
     timings = time_rounds(entrants, rounds=1, say=lambda _: None)
     run = rayjob.JobRun(20, 1, 200, 12.0, 4.0, 2.0, 3.0, Peaks(2**30, 2**31))
     runs = run, replace(run, wall=10.0, span=2.0), replace(run, wall=11.0)
@@ -144,8 +161,7 @@ def test_the_job_benchmark(
 ) -> None:
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     names = [
-        "limit", "forward", "engine-parts", "transformers-pipeline", "transformers-compile",
-        "llmlingua-list",
+        "limit", "forward", "engine-parts", "transformers-pipeline", "llmlingua-list",
     ]  # fmt: skip
     arguments = [
         f"model.name={tiny_model}",

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ray import cloudpickle
 
 from compressor.corpus.lineage import Published, read_shards_of, write_lineage
 from compressor.corpus.shards import Piece, Shard, Shards
@@ -71,6 +72,15 @@ def test_a_ledger_is_the_sum_in_any_order(parts: list[tuple[Statistics, bool]], 
     assert np.isnan(ledger.finished).tolist() == [resumed for _, resumed in parts]
     records = [json.loads(text) for text in ledger.records().to_pylist()]
     assert records == [one.record() for one, _ in parts]
+
+
+def test_a_ledger_travels() -> None:
+    """Behind `ray://` it is filled in a task on the cluster and comes back."""
+    ledger = entered([(Statistics(rows=3, rates={500: 3}), False)], [0], keep_records=True)
+    back = cloudpickle.loads(cloudpickle.dumps(ledger))
+    assert back.total() == ledger.total()
+    assert back.records().equals(ledger.records())
+    assert (back.ran_on, back.bytes.tolist()) == ({"cpu float32"}, [3])
 
 
 def test_what_is_measured_stays_a_whole_number() -> None:
