@@ -75,8 +75,8 @@ class ModelSection(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto | float32 | bfloat16 | float16"
     )
-    max_batch_tokens: int = Field(
-        default=8192, ge=512, description="sub-words (padded) in one forward pass"
+    max_batch_tokens: Auto | Annotated[int, Field(ge=512)] = Field(
+        default="auto", description="sub-words in one forward pass; auto: by device and memory"
     )
 
 

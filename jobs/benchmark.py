@@ -16,7 +16,7 @@ from compressor.cli import job
 )
 def main(config: BenchmarkConfig) -> None:
     from compressor.benchmark.measure import measure
-    from compressor.benchmark.summary import markdown, open_folder, write
+    from compressor.benchmark.page import markdown, open_folder, write
 
     folder = open_folder(config.benchmark.output)
     result = measure(config, say=lambda line: click.echo(line, err=True))

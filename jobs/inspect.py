@@ -9,7 +9,7 @@ import click
 
 from compressor.cli import job
 from compressor.errors import InputError
-from compressor.report.records import InspectConfig, load_records
+from compressor.report.config import InspectConfig
 
 
 @job(
@@ -30,6 +30,8 @@ def main(
     both: bool,
     html: str | None,
 ) -> None:
+    from compressor.report.records import load_records
+
     found = load_records(config, count=records, offset=offset, first_id=first_id)
     if html is None:
         from compressor.report.terminal import show

@@ -1,52 +1,75 @@
 """A contender in a process of its own, as its users would run it.
 
 In one process they would share settings that change their speed: the engine's allocator settings
-alone were measured to make `llmlingua` a third faster.
+alone were measured to make `llmlingua` a third faster. The clock runs there, too.
 """
 
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from typing import Any
 
-from compressor.benchmark.contenders import Contender, Skipped
+from compressor.benchmark.contender import Contender, Measured, Sample, Skipped
+from compressor.benchmark.memory import gpu_peak, peak, wait_for_gpu
+from compressor.errors import InputError, JobError
 
 Load = Callable[[], Contender | Skipped]
 
 
+class Remote:
+    """A contender that was loaded in another process."""
+
+    def __init__(self, connection: Connection, name: str, about: str) -> None:
+        self.name, self.about = name, about
+        self._connection = connection
+
+    def ready(self, texts: Sequence[str]) -> None:
+        """Hand over the texts that the next runs are about."""
+        _ask(self._connection, list(texts))
+
+    def run(self) -> Sample:
+        """Time one run. Raises what it raised there."""
+        sample: Sample = _ask(self._connection, None)
+        return sample
+
+
 @contextmanager
-def started(loads: Sequence[Load]) -> Iterator[list[Contender | Skipped]]:
+def started(loads: Sequence[Load]) -> Iterator[list[Remote | Skipped]]:
     """Run each `load` (picklable) in a new process; what it loads there is driven from here."""
     context = multiprocessing.get_context("spawn")
-    processes = []
-    loaded: list[Contender | Skipped] = []
+    processes, connections = [], []
     try:
         for load in loads:
             here, there = context.Pipe()
             process = context.Process(target=_serve, args=(there, load), daemon=True)
             process.start()
             processes.append(process)
+            connections.append(here)
             there.close()
-            answer = _answer(here)
-            if isinstance(answer, Skipped):
-                loaded.append(answer)
-            elif answer is not None:
-                loaded.append(Contender(*answer, partial(_ask, here)))
-        yield loaded
+        answers = [(here, _answer(here)) for here in connections]
+        yield [
+            answer if isinstance(answer, Skipped) else Remote(here, *answer)
+            for here, answer in answers
+        ]
     finally:
         for process in processes:
             process.terminate()
             process.join()
 
 
-def _ask(connection: Connection, texts: Sequence[str]) -> None:
-    connection.send(list(texts))
-    _answer(connection)
+def _ask(connection: Connection, message: list[str] | None) -> Any:
+    with suppress(OSError):  # a process that has died can't listen; nor will it answer
+        connection.send(message)
+    return _answer(connection)
 
 
-def _answer(connection: Connection) -> tuple[str, str] | Skipped | None:
-    answer: tuple[str, str] | Skipped | Exception | None = connection.recv()
+def _answer(connection: Connection) -> Any:
+    try:
+        answer = connection.recv()
+    except (EOFError, OSError):
+        raise JobError("a contender's process died; is there enough memory for all?") from None
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -59,10 +82,33 @@ def _serve(connection: Connection, load: Load) -> None:
             connection.send(contender)
             return
         connection.send((contender.name, contender.about))
+        task = contender.ready([])
         while True:
-            contender.run(connection.recv())
-            connection.send(None)
+            texts = connection.recv()
+            if texts is not None:
+                task = contender.ready(texts)
+                connection.send(None)
+            else:
+                connection.send(timed(task))
     except EOFError:
         return
     except Exception as error:
-        connection.send(error)
+        connection.send(_portable(error))
+
+
+def timed(task: Callable[[], Measured | None]) -> Sample:
+    """Run and clock it, the GPU's work included."""
+    wait_for_gpu()
+    start = time.perf_counter()
+    found = task() or Measured()
+    wait_for_gpu()
+    taken = time.perf_counter() - start
+    seconds = taken if found.seconds is None else found.seconds
+    return Sample(seconds, peak(), gpu_peak(), found.details)
+
+
+def _portable(error: Exception) -> Exception:
+    """Many exceptions can't be sent to another process; their message can."""
+    if isinstance(error, InputError):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")

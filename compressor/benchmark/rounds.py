@@ -1,67 +1,107 @@
 """Alternating rounds: every contender once a round, forwards then backwards, so that a machine that
-warms up or is shared treats all alike. Input: contenders and texts; output: seconds by round.
+warms up or is shared treats all alike. Input: contenders and texts; output: samples by round.
 """
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from compressor.benchmark.contenders import Contender
+from compressor.benchmark.contender import Sample
 
-WARM_UP = 16  # texts before the clock starts: first calls build kernels and caches
+WARM_UP = 16  # texts of those that are too slow to warm up with all
 
 
-@dataclass(frozen=True)
-class Timing:
-    """The seconds that a contender took in each round, for so many texts and tokens."""
+class Runner(Protocol):
+    """A loaded contender, wherever it runs."""
 
     name: str
     about: str
-    seconds: tuple[float, ...]
+
+    def ready(self, texts: Sequence[str]) -> None: ...
+
+    def run(self) -> Sample: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A contender with what it gets; `warm_up`: texts of the run before the first round."""
+
+    runner: Runner
+    texts: Sequence[str]
+    tokens: int
+    warm_up: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The samples of a contender, one a round, for so many texts and tokens."""
+
+    name: str
+    about: str
+    samples: tuple[Sample, ...]
     texts: int
     tokens: int
 
     @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
+    def seconds(self) -> tuple[float, ...]:
+        return tuple(sample.seconds for sample in self.samples)
 
     @property
     def texts_per_second(self) -> float:
-        return self.texts / self.median
+        return self.texts / statistics.median(self.seconds)
 
     @property
     def tokens_per_second(self) -> float:
-        return self.tokens / self.median
+        return self.tokens / statistics.median(self.seconds)
 
     @property
     def range_of_tokens_per_second(self) -> tuple[float, float]:
         return self.tokens / max(self.seconds), self.tokens / min(self.seconds)
 
+    @property
+    def memory(self) -> int | None:
+        """Peak bytes of the process."""
+        return max((sample.memory or 0 for sample in self.samples), default=0) or None
+
+    @property
+    def gpu_memory(self) -> int | None:
+        return max((sample.gpu_memory or 0 for sample in self.samples), default=0) or None
+
 
 def time_rounds(
-    contenders: Sequence[Contender],
-    texts: Sequence[str],
-    *,
-    tokens: int,
-    rounds: int,
-    say: Callable[[str], None],
+    entrants: Sequence[Entrant], *, rounds: int, say: Callable[[str], None]
 ) -> list[Timing]:
-    """Time all contenders on all texts, `rounds` times; `tokens` is what the texts hold."""
-    for contender in contenders:
-        contender.run(texts[:WARM_UP])
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    """Time all entrants, `rounds` times; they are warm."""
+    samples: dict[str, list[Sample]] = {entrant.runner.name: [] for entrant in entrants}
     for number in range(rounds):
-        for contender in contenders if number % 2 == 0 else reversed(contenders):
-            start = time.perf_counter()
-            contender.run(texts)
-            taken = time.perf_counter() - start
-            seconds[contender.name].append(taken)
-            say(
-                f"round {number + 1}/{rounds}: {contender.name:<22} {taken:7.2f} s "
-                f"{len(texts) / taken:8.1f} texts/s {tokens / taken:9,.0f} tokens/s"
-            )
-    return [
-        Timing(contender.name, contender.about, tuple(seconds[contender.name]), len(texts), tokens)
-        for contender in contenders
-    ]
+        for entrant in entrants if number % 2 == 0 else reversed(entrants):
+            sample = entrant.runner.run()
+            samples[entrant.runner.name].append(sample)
+            say(f"round {number + 1}/{rounds}: {_line(entrant, sample)}")
+    return [timing_of(entrant, samples[entrant.runner.name]) for entrant in entrants]
+
+
+def warm_up(entrant: Entrant) -> Entrant:
+    """First calls build kernels and caches: run once, and hand over all texts."""
+    if entrant.warm_up < len(entrant.texts):
+        entrant.runner.ready(entrant.texts[: entrant.warm_up])
+        entrant.runner.run()
+        entrant.runner.ready(entrant.texts)
+    else:
+        entrant.runner.ready(entrant.texts)
+        entrant.runner.run()
+    return entrant
+
+
+def timing_of(entrant: Entrant, samples: Sequence[Sample]) -> Timing:
+    runner = entrant.runner
+    return Timing(runner.name, runner.about, tuple(samples), len(entrant.texts), entrant.tokens)
+
+
+def _line(entrant: Entrant, sample: Sample) -> str:
+    return (
+        f"{entrant.runner.name:<22} {sample.seconds:8.3f} s "
+        f"{len(entrant.texts) / sample.seconds:9.1f} texts/s "
+        f"{entrant.tokens / sample.seconds:11,.0f} tokens/s"
+    )

@@ -1,40 +1,93 @@
-"""The measurement as data and as a Markdown page. Input: timings; output: two files."""
+"""Everything that was measured, and on what, as plain data. Input: timings; output: a dict."""
 
-import json
 import os
 import platform
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from compressor.benchmark.contenders import Skipped
+from compressor.benchmark.contender import Skipped
 from compressor.benchmark.rayjob import JobTiming
 from compressor.benchmark.rounds import Timing
-from compressor.errors import InputError
 
 PACKAGES = ("torch", "transformers", "tokenizers", "ray", "pyarrow", "llmlingua")
+Data = dict[str, Any]
 
 
-def summary(
-    timings: Sequence[Timing],
-    skipped: Sequence[Skipped],
-    job: JobTiming | None,
-    setup: dict[str, Any],
-) -> dict[str, Any]:
-    """Everything that was measured, and on what, as plain data."""
+def rounds_data(timings: Sequence[Timing], skipped: Sequence[Skipped]) -> Data:
+    """The limit, the contenders and the engine's parts; shares are of the median speeds."""
+    by_name = {timing.name: timing for timing in timings}
     return {
-        "machine": machine(),
-        "setup": setup,
-        "contenders": [_contender(timing, timings[0]) for timing in timings],
+        "limit": _limit(by_name.get("limit")),
+        "contenders": [_contender(timing, by_name) for timing in timings],
         "skipped": [{"name": peer.name, "reason": peer.reason} for peer in skipped],
-        "job": None if job is None else _job(job, timings[0]),
+        "parts": _parts(by_name.get("engine-parts")),
     }
 
 
-def machine() -> dict[str, Any]:
+def engine_parts(timings: Sequence[Timing]) -> dict[str, float] | None:
+    """Median seconds of each part of the engine, where that was measured."""
+    found = [timing for timing in timings if timing.name == "engine-parts"]
+    return _part_seconds(found[0]) if found else None
+
+
+def job_data(job: JobTiming) -> Data:
+    """A job over all of its runs."""
+    runs = job.runs
+    return {
+        "rows": runs[0].rows,
+        "shards": runs[0].shards,
+        "tokens": runs[0].tokens,
+        "wall_seconds": [round(run.wall, 2) for run in runs],
+        "median_wall_seconds": round(job.median_wall, 2),
+        "span_seconds": [round(run.span, 2) for run in runs],
+        "model_seconds": [round(run.model_seconds, 2) for run in runs],
+        "replica_seconds": [round(run.replica_seconds, 2) for run in runs],
+        "tokens_per_second": round(job.tokens_per_second, 1),
+        "engine_tokens_per_second": [round(speed, 1) for speed in job.engine],
+        "share_of_engine": job.share_of_engine,
+        "peak_memory_of_driver": max(run.peaks.driver or 0 for run in runs) or None,
+        "peak_memory_of_replica": max(run.peaks.replica or 0 for run in runs) or None,
+    }
+
+
+def curve_data(timings: Sequence[JobTiming]) -> list[Data] | None:
+    """One entry for each size of the corpus; null where none was asked for."""
+    return [job_data(timing) for timing in timings] or None
+
+
+def replicas_data(timings: Sequence[tuple[int, float, JobTiming]]) -> list[Data] | None:
+    """`efficiency`: tokens/s for each CPU or GPU that the replicas have, over the first entry's."""
+    entries: list[Data] = []
+    for replicas, units, timing in timings:
+        each = timing.tokens_per_second / units
+        entries.append({"replicas": replicas, "units": units, "each": each, **job_data(timing)})
+        entries[-1]["efficiency"] = each / entries[0]["each"]
+    return entries or None
+
+
+def lengths_data(timings: Sequence[tuple[int, Timing]]) -> list[Data] | None:
+    """One entry for each length of the records; null where none was asked for."""
+    return [
+        {
+            "words": words,
+            "records": timing.texts,
+            "tokens": timing.tokens,
+            "seconds": list(timing.seconds),
+            "tokens_per_second": timing.tokens_per_second,
+            "tokens_per_second_range": list(timing.range_of_tokens_per_second),
+            "peak_memory": timing.memory,
+            "peak_gpu_memory": timing.gpu_memory,
+        }
+        for words, timing in timings
+    ] or None
+
+
+def machine() -> Data:
     """What the figures depend on: processor, threads, load, versions."""
     return {
         "processor": _processor(),
@@ -47,91 +100,67 @@ def machine() -> dict[str, Any]:
     }
 
 
-def open_folder(path: str) -> Path:
-    """Make the folder, before anything is measured; raises `InputError` where it can't be."""
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"benchmark.output: {path}: {error.strerror}") from None
-    return folder
+def _limit(timing: Timing | None) -> Data | None:
+    """Rates of matrix products by precision, and the tokens/s that they would allow."""
+    if timing is None:
+        return None
+    rounds = [dict(sample.details) for sample in timing.samples]
+    operations = rounds[0].pop("operations")
+    precisions = [name for name in rounds[0] if all(name in found for found in rounds)]
+    rates = {name: [found[name] for found in rounds] for name in precisions}
+    median = {name: statistics.median(found) for name, found in rates.items()}
+    return {
+        "operations_per_token": operations / timing.tokens,
+        "operations_per_second": median,
+        "slowest_and_fastest_round": {n: [min(found), max(found)] for n, found in rates.items()},
+        "tokens_per_second": {
+            name: round(timing.tokens * rate / operations, 1) for name, rate in median.items()
+        },
+    }
 
 
-def write(folder: Path, result: dict[str, Any]) -> list[Path]:
-    """Write benchmark.json and benchmark.md."""
-    data, page = folder / "benchmark.json", folder / "benchmark.md"
-    data.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    page.write_text(markdown(result), encoding="utf-8")
-    return [data, page]
-
-
-def markdown(result: dict[str, Any]) -> str:
-    """The result as a page with one table for the contenders and one for the job."""
-    machine, setup = result["machine"], result["setup"]
-    versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items() if v)
-    lines = [
-        "# Benchmark",
-        "",
-        f"{machine['processor']}, {machine['cpus']} CPUs, {machine['threads']} threads"
-        f"{', ' + machine['gpu'] if machine['gpu'] else ''}; load at the end "
-        f"{machine['load_average'][0]}. Python {machine['python']}, {versions}.",
-        "",
-        f"{setup['texts']:,} texts, {setup['tokens']:,} tokens, rate {setup['rate']}, model "
-        f"{setup['model']}; median of {setup['rounds']} alternating rounds (slowest - fastest).",
-        "",
-        "| | texts/s | tokens/s | slowest - fastest | engine is faster by |",
-        "|---|---:|---:|---:|---:|",
-        *(_row(entry) for entry in result["contenders"]),
-    ]
-    lines += [f"\nNot measured: {peer['name']}: {peer['reason']}." for peer in result["skipped"]]
-    lines += ["", *(f"- `{entry['name']}`: {entry['about']}" for entry in result["contenders"])]
-    if result["job"]:
-        lines += _job_lines(result["job"])
-    return "\n".join(lines) + "\n"
-
-
-def _row(entry: dict[str, Any]) -> str:
-    low, high = entry["tokens_per_second_range"]
-    return (
-        f"| `{entry['name']}` | {entry['texts_per_second']:,.1f} | "
-        f"{entry['tokens_per_second']:,.0f} | {low:,.0f} - {high:,.0f} | "
-        f"{entry['engine_is_faster_by']:.1f}x |"
-    )
-
-
-def _job_lines(job: dict[str, Any]) -> list[str]:
-    return [
-        "",
-        f"The whole Ray job on {job['rows']:,} rows ({job['tokens']:,} tokens), median of "
-        f"{len(job['wall_seconds'])}: {job['tokens_per_second']:,.0f} tokens/s from the first row "
-        f"to the last ({job['share_of_engine']:.2f} of the bare engine), "
-        f"{job['median_wall_seconds']:.1f} s from the command to its end.",
-    ]
-
-
-def _contender(timing: Timing, engine: Timing) -> dict[str, Any]:
+def _contender(timing: Timing, others: Mapping[str, Timing]) -> Data:
     low, high = timing.range_of_tokens_per_second
     return {
         "name": timing.name,
         "about": timing.about,
-        "seconds": [round(seconds, 4) for seconds in timing.seconds],
+        "texts": timing.texts,
+        "tokens": timing.tokens,
+        "seconds": [round(seconds, 5) for seconds in timing.seconds],
         "texts_per_second": round(timing.texts_per_second, 2),
         "tokens_per_second": round(timing.tokens_per_second, 1),
         "tokens_per_second_range": [round(low, 1), round(high, 1)],
-        "engine_is_faster_by": round(timing.median / engine.median, 2),
+        "of_limit": _share(timing, others.get("limit")),
+        "of_forward": _share(timing, others.get("forward")),
+        "engine_is_faster_by": round(
+            others["engine"].tokens_per_second / timing.tokens_per_second, 2
+        ),
+        "peak_memory": timing.memory,
+        "peak_gpu_memory": timing.gpu_memory,
     }
 
 
-def _job(job: JobTiming, engine: Timing) -> dict[str, Any]:
+def _share(timing: Timing, of: Timing | None) -> float | None:
+    return None if of is None else round(timing.tokens_per_second / of.tokens_per_second, 4)
+
+
+def _parts(timing: Timing | None) -> Data | None:
+    """Median seconds of each part, for 1,000 texts and as a share of their sum."""
+    if timing is None:
+        return None
+    seconds = _part_seconds(timing)
+    whole = sum(seconds.values())
+    words = timing.samples[0].details["words"]
     return {
-        "rows": job.rows,
-        "tokens": job.tokens,
-        "wall_seconds": [round(seconds, 2) for seconds in job.wall_seconds],
-        "median_wall_seconds": round(job.median_wall, 2),
-        "span_seconds": [round(seconds, 2) for seconds in job.span_seconds],
-        "tokens_per_second": round(job.tokens_per_second, 1),
-        "share_of_engine": round(job.tokens_per_second / engine.tokens_per_second, 3),
+        "seconds_per_1000_texts": {n: 1000 * part / timing.texts for n, part in seconds.items()},
+        "share": {name: part / whole for name, part in seconds.items()},
+        "words_per_second_without_forward": words / (whole - seconds["forward"]),
     }
+
+
+def _part_seconds(timing: Timing) -> dict[str, float]:
+    rounds = [sample.details["seconds"] for sample in timing.samples]
+    return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
 
 
 def _processor() -> str:

@@ -6,19 +6,20 @@ costs one read however large the corpus is.
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compressor.corpus.shards import Piece, Shard
+from compressor.corpus.shards import Piece, Shard, Shards
 from compressor.corpus.storage import Entry, Storage
-from compressor.corpus.write import encode
+from compressor.corpus.write import CODEC
 
 FOLDER = "_lineage"
+GROUP = 16_384  # shards that are Python objects at a time
 _FILES = pa.schema([("path", pa.string()), ("size", pa.int64()), ("version", pa.string())])
 _PIECE = pa.struct(
     [
@@ -41,52 +42,56 @@ _SHARDS = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedShard:
-    """A file of a version: the shard that it holds, its size and statistics (their record)."""
+@dataclass(frozen=True)
+class Published:
+    """Files of a version: their shards, sizes in bytes int64 [n], and statistics as JSON, strings
+    [n].
+    """
 
-    shard: Shard
-    bytes: int
-    statistics: dict[str, Any]
+    shards: Shards
+    bytes: npt.NDArray[np.int64]
+    statistics: pa.ChunkedArray
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def take(self, positions: npt.NDArray[np.int64]) -> "Published":
+        """Those files alone."""
+        return Published(
+            self.shards.take(positions),
+            self.bytes[positions],
+            self.statistics.take(pa.array(positions)),
+        )
 
 
-def write_lineage(target: Storage, files: Sequence[Entry], shards: Sequence[PublishedShard]) -> str:
+NOTHING = Published(Shards.of(()), np.zeros(0, np.int64), pa.chunked_array([], pa.string()))
+
+
+def write_lineage(target: Storage, files: Sequence[Entry], parts: Sequence[Published]) -> str:
     """Write both tables; returns the name that reads them back."""
     listing = pa.table([[getattr(file, name) for file in files] for name in _FILES.names], _FILES)
-    rows = [
-        {
-            "index": one.shard.index,
-            "fingerprint": one.shard.fingerprint,
-            "pieces": [{name: getattr(p, name) for name in _PIECE_NAMES} for p in one.shard.pieces],
-            "bytes": one.bytes,
-            "statistics": json.dumps(one.statistics, sort_keys=True),
-        }
-        for one in shards
-    ]
-    parts = {"files": encode(listing), "shards": encode(pa.Table.from_pylist(rows, _SHARDS))}
-    name = f"{FOLDER}/{hashlib.sha256(b''.join(parts.values())).hexdigest()[:16]}"
-    for part, data in parts.items():
-        target.put(f"{name}/{part}.parquet", data)
+    data = {"files": _encoded([listing], _FILES), "shards": _encoded(_tables(parts), _SHARDS)}
+    name = f"{FOLDER}/{hashlib.sha256(b''.join(data.values())).hexdigest()[:16]}"
+    for part, content in data.items():
+        target.put(f"{name}/{part}.parquet", content)
     return name
 
 
 def read_files(target: Storage, name: str) -> list[Entry]:
     """The input files of a version, in the order of their paths."""
-    return [Entry(**row) for row in _read(target, name, "files").to_pylist()]
+    return [Entry(**row) for row in _open(target, name, "files").read().to_pylist()]
 
 
-def read_shards_of(target: Storage, name: str) -> list[PublishedShard]:
+def read_shards_of(target: Storage, name: str) -> Published:
     """The shards of a version."""
-    return [
-        PublishedShard(
-            Shard(
-                row["index"], tuple(Piece(**piece) for piece in row["pieces"]), row["fingerprint"]
-            ),
-            row["bytes"],
-            json.loads(row["statistics"]),
-        )
-        for row in _read(target, name, "shards").to_pylist()
-    ]
+    file = _open(target, name, "shards")
+    shards = Shards.of(
+        Shard(row["index"], tuple(Piece(**piece) for piece in row["pieces"]), row["fingerprint"])
+        for batch in file.iter_batches(GROUP, columns=["index", "fingerprint", "pieces"])
+        for row in batch.to_pylist()
+    )
+    table = file.read(["bytes", "statistics"])
+    return Published(shards, table.column("bytes").to_numpy(), table.column("statistics"))
 
 
 def forget(target: Storage, name: str) -> None:
@@ -99,6 +104,40 @@ def forget(target: Storage, name: str) -> None:
 _PIECE_NAMES = [field.name for field in _PIECE]
 
 
-def _read(target: Storage, name: str, part: str) -> pa.Table:
+def _tables(parts: Sequence[Published]) -> Iterator[pa.Table]:
+    for part in parts:
+        for first in range(0, len(part), GROUP):
+            some = slice(first, first + GROUP)
+            rows = [
+                {
+                    "index": shard.index,
+                    "fingerprint": shard.fingerprint,
+                    "pieces": [
+                        {name: getattr(piece, name) for name in _PIECE_NAMES}
+                        for piece in shard.pieces
+                    ],
+                    "bytes": size,
+                    "statistics": record,
+                }
+                for shard, size, record in zip(
+                    part.shards[some],
+                    part.bytes[some].tolist(),
+                    part.statistics[some].to_pylist(),
+                    strict=True,
+                )
+            ]
+            yield pa.Table.from_pylist(rows, _SHARDS)
+
+
+def _encoded(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
+    """As the bytes of a Parquet file, a row group for each table."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema, compression=CODEC) as writer:
+        for table in tables:
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _open(target: Storage, name: str, part: str) -> pq.ParquetFile:
     with target.explained():
-        return pq.read_table(pa.BufferReader(target.read(f"{name}/{part}.parquet")))
+        return pq.ParquetFile(pa.BufferReader(target.read(f"{name}/{part}.parquet")))

@@ -50,7 +50,12 @@ class Shard:
     @property
     def name(self) -> str:
         """The output file. Its order is the order of the input."""
-        return f"part-{self.index:05d}-{self.fingerprint}.parquet"
+        return file_name(self.index, self.fingerprint)
+
+
+def file_name(index: int, fingerprint: str) -> str:
+    """The output file of a shard; what `NAME` matches."""
+    return f"part-{index:05d}-{fingerprint}.parquet"
 
 
 class Shards(Sequence[Shard]):

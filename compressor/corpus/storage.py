@@ -112,6 +112,7 @@ class Storage:
         except FileNotFoundError:
             _check_bucket(filesystem, path)
             return {}
+        filesystem.invalidate_cache()  # or it keeps the listing, however long
         return {
             entry["name"].rstrip("/").rpartition("/")[2]: int(entry.get("size") or 0)
             for entry in found

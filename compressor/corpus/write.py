@@ -5,8 +5,9 @@ writes the same bytes under the same name. Its statistics ride in its footer: a 
 the totals from the footers alone.
 """
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,7 @@ from compressor.corpus.storage import Storage
 
 RECORD = b"compressor.shard"
 CODEC = "zstd"
+RECORDS_AT_ONCE = 1024  # a pool takes all that it is given at once
 
 
 def write_shard(
@@ -49,6 +51,11 @@ def encode(
 
 def read_records(storage: Storage, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The records in the footers of finished files, by name."""
+    return dict(each_record(storage, names))
+
+
+def each_record(storage: Storage, names: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same one after the other, many being read at a time; no more than those are held."""
     filesystem, path = storage.open()
 
     def read(name: str) -> dict[str, Any]:
@@ -57,5 +64,7 @@ def read_records(storage: Storage, names: Sequence[str]) -> dict[str, dict[str, 
         record: dict[str, Any] = json.loads(metadata[RECORD])
         return record
 
+    waiting = iter(names)
     with ThreadPoolExecutor(FOOTER_READERS) as pool:
-        return dict(zip(names, pool.map(read, names), strict=True))
+        while some := list(itertools.islice(waiting, RECORDS_AT_ONCE)):
+            yield from zip(some, pool.map(read, some), strict=True)

@@ -3,8 +3,7 @@
 Data flows one way: texts -> batch (sub-words, words) -> windows -> P(keep) -> keep mask -> text.
 """
 
-import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +26,7 @@ from compressor.engine.options import (
 from compressor.engine.outcome import Outcome
 from compressor.engine.overlap import overlapped
 from compressor.engine.render import Gaps
-from compressor.engine.scorer import Scorer
+from compressor.engine.scorer import Auto, Scorer
 from compressor.engine.selection import at_threshold, choose, threshold_for
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.engine.windows import Windows, cut_windows
@@ -38,6 +37,9 @@ Floats = npt.NDArray[np.float32]
 
 _CHUNK_CHARACTERS = 2_000_000
 """Texts are taken together up to this size: bounded memory, full batches."""
+_CHUNKS_OF_A_GPU = 4
+"""A GPU waits for the first chunk, and for the last one to be finished: so many times smaller ones.
+Its batches reach over the edges of chunks."""
 _CALIBRATIONS = 4
 
 
@@ -55,7 +57,6 @@ class Compressor:
         self._scorer = scorer
         self._tokenizer = tokenizer
         self._counters: dict[str, TokenCounter] = {}
-        self._turn = threading.Lock()
         self._folder = folder
         self.dtype = dtype
 
@@ -66,7 +67,7 @@ class Compressor:
         *,
         device: str = "auto",
         dtype: str = "auto",
-        max_batch_tokens: int = 8192,
+        max_batch_tokens: int | Auto = "auto",
         storage_options: dict[str, Any] | None = None,
         expected_digest: str | None = None,
     ) -> "Compressor":
@@ -80,7 +81,7 @@ class Compressor:
         from compressor.models.resolve import resolve
 
         folder = resolve(name, storage_options, expected=expected_digest)
-        checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype)
+        checkpoint = load_checkpoint(folder, name, device=device, dtype=dtype, bare=True)
         scorer = Scorer(
             checkpoint.model,
             checkpoint.form,
@@ -178,9 +179,10 @@ class Compressor:
             tokenizer=tokenizer,
         )
         parts: list[tuple[Batch, Floats]] = []
-        for first, last in _chunks(texts):
+        for first, last in _chunks(texts, self._scorer.device.type):
             batch, windows = self._prepare(texts[first:last], options)
-            parts.append((batch, word_means(batch, self._score(batch, windows)[0])))
+            ((scores, _),) = self._scorer.score([(batch.subwords.ids, windows)])
+            parts.append((batch, word_means(batch, scores)))
         total = sum(int(batch.tokens.sum()) for batch, _ in parts)
         if total == 0:
             return Calibration(0.0, 1.0)
@@ -235,9 +237,18 @@ class Compressor:
         def prepare(chunk: slice) -> tuple[slice, Batch, Windows]:
             return chunk, *self._prepare(texts[chunk], options)
 
-        def work(ready: tuple[slice, Batch, Windows]) -> tuple[slice, Batch, Floats, float]:
-            chunk, batch, windows = ready
-            return chunk, batch, *self._score(batch, windows)
+        def work(
+            ready: Iterator[tuple[slice, Batch, Windows]],
+        ) -> Iterator[tuple[slice, Batch, Floats, float]]:
+            taken: deque[tuple[slice, Batch]] = deque()
+
+            def items() -> Iterator[tuple[Ints, Windows]]:
+                for chunk, batch, windows in ready:
+                    taken.append((chunk, batch))
+                    yield batch.subwords.ids, windows
+
+            for scored in self._scorer.score(items()):
+                yield *taken.popleft(), *scored
 
         def finish(scored: tuple[slice, Batch, Floats, float]) -> Outcome:
             chunk, batch, scores, seconds = scored
@@ -246,7 +257,8 @@ class Compressor:
             kept = choose(batch, gaps, probability, rates, options, count)
             return Outcome(texts[chunk], batch, gaps, probability, kept, seconds)
 
-        return overlapped([slice(*chunk) for chunk in _chunks(texts)], prepare, work, finish)
+        chunks = [slice(*chunk) for chunk in _chunks(texts, self._scorer.device.type)]
+        return overlapped(chunks, prepare, work, finish)
 
     def _prepare(self, texts: Sequence[str], options: Selection) -> tuple[Batch, Windows]:
         batch = build_batch(
@@ -258,25 +270,16 @@ class Compressor:
         )
         return batch, cut_windows(batch, self._scorer.form.window)
 
-    def _score(self, batch: Batch, windows: Windows) -> tuple[Floats, float]:
-        """P(keep) of the sub-words, float32 [t], and the seconds that it took.
-
-        One call at a time: two would share the threads or the memory of one device.
-        """
-        with self._turn:
-            started = time.perf_counter()
-            scores = self._scorer.score(batch.subwords.ids, windows)
-            return scores, time.perf_counter() - started
-
     def _count(self, options: Selection) -> Callable[[FlatTexts], Ints]:
         return (options.counter or self._tokenizer).count
 
 
-def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _chunks(texts: Sequence[str], device: str) -> Iterator[tuple[int, int]]:
     """Spans of texts of bounded size together; a longer text goes alone."""
+    most = _CHUNK_CHARACTERS // (_CHUNKS_OF_A_GPU if device == "cuda" else 1)
     first = size = 0
     for at, text in enumerate(texts):
-        if at > first and size + len(text) > _CHUNK_CHARACTERS:
+        if at > first and size + len(text) > most:
             yield first, at
             first, size = at, 0
         size += len(text) + 1

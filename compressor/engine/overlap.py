@@ -17,26 +17,35 @@ Done = TypeVar("Done")
 def overlapped(
     items: Sequence[Item],
     prepare: Callable[[Item], Ready],
-    work: Callable[[Ready], Worked],
+    work: Callable[[Iterator[Ready]], Iterator[Worked]],
     finish: Callable[[Worked], Done],
 ) -> Iterator[Done]:
-    """finish(work(prepare(item))) of each item; `work` runs in the caller's thread.
+    """finish(w) of each w of work(prepare(item) of each item); `work` runs in the caller's thread.
 
-    At most three items are on their way. A single item takes no other thread.
+    `prepare` and `finish` are one item ahead and one behind. A single item takes no other thread.
     """
     if len(items) < 2:
-        yield from (finish(work(prepare(item))) for item in items)
+        yield from map(finish, work(map(prepare, items)))
         return
     with ThreadPoolExecutor(2) as pool:
-        ahead = pool.submit(prepare, items[0])
         behind: Future[Done] | None = None
-        for following in [*items[1:], None]:
-            ready = ahead.result()
-            if following is not None:
-                ahead = pool.submit(prepare, following)
-            worked = work(ready)
+        for worked in work(_ahead(pool, items, prepare)):
+            following = pool.submit(finish, worked)
             if behind is not None:
                 yield behind.result()
-            behind = pool.submit(finish, worked)
+            behind = following
         if behind is not None:
             yield behind.result()
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, items: Sequence[Item], prepare: Callable[[Item], Ready]
+) -> Iterator[Ready]:
+    ahead: Future[Ready] | None = None
+    for item in items:
+        following = pool.submit(prepare, item)
+        if ahead is not None:
+            yield ahead.result()
+        ahead = following
+    if ahead is not None:
+        yield ahead.result()

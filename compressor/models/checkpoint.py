@@ -15,6 +15,7 @@ import torch
 from compressor.engine.memory import keep_freed_memory
 from compressor.engine.scorer import ModelInput
 from compressor.errors import InputError
+from compressor.models.bare import bare_model
 
 _WINDOW = 512
 """Sub-words that LLMLingua-2 reads at once, special tokens included (section 4.1)."""
@@ -40,14 +41,22 @@ class Checkpoint:
     dtype: str
 
 
-def load_checkpoint(folder: Path, name: str, *, device: str, dtype: str) -> Checkpoint:
-    """Load from a folder; `name` is what the user called it. Raises `InputError`."""
+def load_checkpoint(
+    folder: Path, name: str, *, device: str, dtype: str, bare: bool = False
+) -> Checkpoint:
+    """Load from a folder; `name` is what the user called it. Raises `InputError`.
+
+    `bare`: where our own forward pass knows the architecture, only the weights that it reads.
+    """
     place = choose_device(device)
     if place.type == "cpu":
         keep_freed_memory()
     precision, _ = choose_dtype(dtype, place)
     tokenizer = load_tokenizer(folder)
-    model = _load_model(folder, name, precision).to(place).eval()
+    config = _load_config(folder, name)
+    model = bare_model(folder, config, precision, place) if bare else None
+    if model is None:
+        model = _load_model(folder, name, config, precision).to(place).eval()
     if len(tokenizer) > model.config.vocab_size:
         raise InputError(
             f"model {name}: its tokenizer has {len(tokenizer)} ids, its embeddings "
@@ -127,8 +136,8 @@ def special_ids(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return prefix, suffix
 
 
-def _load_model(folder: Path, name: str, dtype: torch.dtype) -> Any:
-    from transformers import AutoConfig, AutoModelForTokenClassification
+def _load_config(folder: Path, name: str) -> Any:
+    from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
@@ -140,6 +149,13 @@ def _load_model(folder: Path, name: str, dtype: torch.dtype) -> Any:
         raise InputError(
             f"model {name}: its head has {config.num_labels} labels; a compressor has 1 or 2"
         )
+    return config
+
+
+def _load_model(folder: Path, name: str, config: Any, dtype: torch.dtype) -> Any:
+    """The model of transformers."""
+    from transformers import AutoModelForTokenClassification
+
     try:
         with _quiet():
             model, report = AutoModelForTokenClassification.from_pretrained(

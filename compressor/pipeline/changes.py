@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from compressor.corpus.columns import text_columns
 from compressor.corpus.delta import Version
 from compressor.corpus.delta_types import check_delta_types
 from compressor.corpus.files import read_footers
-from compressor.corpus.lineage import PublishedShard, read_shards_of
+from compressor.corpus.lineage import NOTHING, Published, read_shards_of
 from compressor.corpus.plan import (
     Plan,
     checked_schema,
@@ -20,7 +22,7 @@ from compressor.corpus.plan import (
     cut_shards,
     fingerprinter,
 )
-from compressor.corpus.shards import Shards
+from compressor.corpus.shards import Shard, Shards
 from compressor.corpus.storage import Entry
 from compressor.errors import InputError
 from compressor.pipeline.prepare import Task
@@ -53,8 +55,8 @@ class Step:
     """
 
     plan: Plan
-    kept: tuple[PublishedShard, ...]
-    dropped: tuple[PublishedShard, ...]
+    kept: Published
+    dropped: Published
     takeover: tuple[str, ...]
 
 
@@ -90,38 +92,37 @@ def plan_step(
     fingerprint = fingerprinter(schema, recipe)
     has_rows = any(file.rows for file in files)
 
-    def stays(one: PublishedShard) -> bool:
-        pieces = one.shard.pieces
+    def stays(shard: Shard) -> bool:
+        pieces = shard.pieces
         return (
             bool(pieces) == has_rows
             and all(piece.path in comparison.unchanged for piece in pieces)
-            and fingerprint(pieces) == one.shard.fingerprint
+            and fingerprint(pieces) == shard.fingerprint
         )
 
-    kept = tuple(one for one in published if stays(one))
-    names = {one.shard.name for one in kept}
-    dropped = tuple(one for one in published if one.shard.name not in names)
+    stay = np.fromiter(map(stays, published.shards), bool, len(published))
+    kept, dropped = published.take(np.flatnonzero(stay)), published.take(np.flatnonzero(~stay))
     done = {
         (piece.path, group)
-        for one in kept
-        for piece in one.shard.pieces
+        for shard in kept.shards
+        for piece in shard.pieces
         for group in range(piece.first, piece.last + 1)
     }
     shards = cut_shards(
         files, schema, rows_per_shard=config.cluster.rows_per_shard, recipe=recipe, done=done
     )
-    if kept and not has_rows:
+    if len(kept) and not has_rows:
         shards = Shards.of(())  # the one file without rows is there
     plan = Plan(tuple(files), schema, columns, shards)
     check_delta_types(plan.output_schema, key)
     return Step(plan, kept, dropped, _takeover(task, version, dropped))
 
 
-def _published(task: Task, version: Version | None) -> list[PublishedShard]:
+def _published(task: Task, version: Version | None) -> Published:
     if version is None:
-        return []
+        return NOTHING
     published = read_shards_of(task.target, version.note["lineage"])
-    if {one.shard.name for one in published} != version.names:
+    if {shard.name for shard in published.shards} != version.names:
         raise InputError(
             f"{task.target.key}: {task.target.url}: something else than this job has changed the "
             "table since its last refresh (optimize, delete, append?); restore the version before "
@@ -130,11 +131,9 @@ def _published(task: Task, version: Version | None) -> list[PublishedShard]:
     return published
 
 
-def _takeover(
-    task: Task, version: Version | None, dropped: Sequence[PublishedShard]
-) -> tuple[str, ...]:
+def _takeover(task: Task, version: Version | None, dropped: Published) -> tuple[str, ...]:
     """With a corpus-wide threshold every row depends on all others, so none can be taken over."""
     if version is None or task.config.compression.scope == "corpus":
         return ()
     same: Any = version.note["recipe"] == task.recipe
-    return tuple(one.shard.name for one in dropped if one.shard.rows) if same else ()
+    return tuple(shard.name for shard in dropped.shards if shard.rows) if same else ()

@@ -1,7 +1,9 @@
 """The Ray part of the job: source -> replicas -> sink, for the shards that are not done yet."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from compressor.config import CompressConfig
@@ -12,6 +14,7 @@ from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
+from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.progress import shown, start_tally
 from compressor.pipeline.replica import ModelSpec, Replica, Work
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation
@@ -20,14 +23,15 @@ from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
 from compressor.pipeline.takeover import Takeover, index_files, shared
+from compressor.pipeline.waves import waves
 
 # The shards that a replica holds when it dies are tried again. What a text can do to a process is
 # dealt with by the replica; this is for machines that go, and an end to what never works.
 MOST_RESTARTS = 6
 MORE_LOST = 2  # replicas while they start, beyond all of them at once: a node that goes takes many
 SHARDS_QUEUED_PER_REPLICA = 2  # the next shard is there when one is done
-# While the GPU works on one shard, another one is tokenised or written down; the engine lets one
-# at a time into the model. On a CPU that would only take cores from the model.
+# While the GPU works on one shard, another one is tokenised or written down, and its batches wait
+# behind those of the first. On a CPU that would only take cores from the model.
 SHARDS_AT_ONCE_PER_GPU = 2
 MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's accounting
 
@@ -36,9 +40,9 @@ MEMORY_PER_STORED_BYTE = 4  # decoded over compressed Parquet, a guess for Ray's
 class Assignment:
     """What is to be done: which shards of which plan, and where the files go.
 
-    `model` is the digest of the model that is planned with, `threshold` the one of an earlier run
-    over the same corpus, `takeover` the files of a published version whose rows may be taken over,
-    `errors` the rows that have failed in what is there already.
+    `model` is the digest of the model that is planned with, `takeover` the files of a published
+    version whose rows may be taken over, `errors` the rows that have failed in what is there
+    already.
     """
 
     config: CompressConfig
@@ -47,13 +51,23 @@ class Assignment:
     plan: Plan
     shards: Shards
     model: str
-    threshold: float | None = None
     takeover: Sequence[str] = ()
     errors: int = 0
 
 
-def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str, Any]]]:
-    """Compress and write the shards; returns the threshold and what is known of each, by index.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What shards pass through: the actor's class, what one is made with, and how many shards are
+    `at_once` in it. An actor that can't start says so when it is called, not before.
+    """
+
+    replica: type[Any]
+    arguments: tuple[Any, ...]
+    at_once: int = 1
+
+
+def compress_shards(work: Assignment, ledger: Ledger) -> Ledger:
+    """Compress and write the shards; returns the ledger with what is known of each.
 
     Raises `InputError` for a model, settings or resources that can't be had, else `JobError`.
     """
@@ -66,32 +80,31 @@ def compress_shards(work: Assignment) -> tuple[float | None, dict[int, dict[str,
         tally = start_tally()
         before = work.plan.rows - int(work.shards.rows.sum())
         with shown(tally, work.plan.rows, before):
-            return on_cluster(_compress, work, allocation, tally)
+            return on_cluster(_compress, work, ledger, allocation, tally)
 
 
-def _compress(
-    work: Assignment, allocation: Allocation, tally: Any
-) -> tuple[float | None, dict[int, dict[str, Any]]]:
+def _compress(work: Assignment, ledger: Ledger, allocation: Allocation, tally: Any) -> Ledger:
     config, plan, settings = work.config, work.plan, work.config.compression
     options = dict(config.input.storage_options)
     spec = ModelSpec(config.model, options, allocation.threads, work.model)
-    threshold = work.threshold
-    if settings.scope == "corpus" and threshold is None:
-        threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
+    if settings.scope == "corpus" and ledger.threshold is None:
+        ledger.threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
     files = ShardFiles(work.target, plan.output_schema, plain=config.output.format == "delta")
     budget = ErrorBudget(config.output.max_error_rate, plan.rows, work.errors)
-    sink = ShardSink(files, budget, tally)
-    reader = ShardSource(
-        work.source,
-        work.shards,
-        plan.schema,
-        threshold=threshold,
-        bytes_per_row=_bytes_per_row(plan),
+    stage = Stage(
+        Replica,
+        (Work(spec, settings, plan.columns, ledger.threshold), tally, _takeover(work)),
+        at_once=SHARDS_AT_ONCE_PER_GPU if allocation.gpus else 1,
     )
-    replica = Work(spec, settings, plan.columns, threshold)
-    with quiet_data(lost_starting=allocation.most + MORE_LOST):
-        _flow(reader, (replica, tally, _takeover(work)), sink, allocation)
-    return threshold, {entry["index"]: entry for entry in sink.done}
+    reader = partial(
+        ShardSource,
+        work.source,
+        schema=plan.schema,
+        threshold=ledger.threshold,
+        bytes_per_row=bytes_per_row(plan),
+    )
+    flow(work.shards, reader, stage, partial(ShardSink, files, budget, tally), allocation, ledger)
+    return ledger
 
 
 def _takeover(work: Assignment) -> Any:
@@ -103,13 +116,29 @@ def _takeover(work: Assignment) -> Any:
     return shared(Takeover(work.target, work.takeover, columns, index))
 
 
-def _flow(
-    reader: ShardSource, arguments: tuple[Any, ...], sink: ShardSink, allocation: Allocation
+def flow(
+    shards: Shards,
+    reader: Callable[[Shards], ShardSource],
+    stage: Stage,
+    writer: Callable[[], ShardSink],
+    allocation: Allocation,
+    ledger: Ledger,
 ) -> None:
+    """Read, work on and write the shards, wave by wave; the ledger learns of each."""
+    for some in waves(shards):
+        sink = writer()
+        with quiet_data(lost_starting=allocation.most + MORE_LOST):
+            _flow(reader(some), stage, sink, allocation)
+        for line in sink.done:
+            entry = json.loads(line)
+            ledger.add(entry["index"], entry)
+
+
+def _flow(reader: ShardSource, stage: Stage, sink: ShardSink, allocation: Allocation) -> None:
     import ray
     from ray.data import ActorPoolStrategy
 
-    at_once = SHARDS_AT_ONCE_PER_GPU if allocation.gpus else 1
+    at_once = stage.at_once
     # All are asked for at once, and the first that is there begins: those without room yet are what
     # an autoscaler sees. Let grow, a pool gets a share of the CPUs that is too small for its most.
     pool = ActorPoolStrategy(
@@ -123,8 +152,8 @@ def _flow(
     dataset = ray.data.read_datasource(
         reader, override_num_blocks=reader.tasks, num_cpus=IO_TASK_CPUS
     ).map_batches(
-        Replica,
-        fn_constructor_args=arguments,
+        stage.replica,
+        fn_constructor_args=stage.arguments,
         compute=pool,
         batch_size=1,  # a row is a shard
         batch_format="pyarrow",
@@ -138,5 +167,6 @@ def _flow(
     dataset.write_datasink(sink, ray_remote_args={"num_cpus": IO_TASK_CPUS})
 
 
-def _bytes_per_row(plan: Plan) -> float:
+def bytes_per_row(plan: Plan) -> float:
+    """Of the input in memory, for Ray's accounting."""
     return MEMORY_PER_STORED_BYTE * plan.bytes / max(1, plan.rows)

@@ -6,12 +6,15 @@ Replicas and write tasks report to a `Tally` actor; a thread of the driver asks 
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
+Number = TypeVar("Number", bound=np.generic)
 COUNTED = ("rows", "original_tokens", "compressed_tokens", "error")
 TERMINAL_SECONDS, LOG_SECONDS = 1.0, 30.0
 ERASE = "\r\x1b[2K"
@@ -47,28 +50,37 @@ class Tally:
     """Counts finished shards, each once however often a task is retried; and the attempts."""
 
     def __init__(self) -> None:
-        self._shards: dict[int, tuple[int, ...]] = {}
-        self._sums = (0,) * len(COUNTED)
-        self._begun: Counter[int] = Counter()
+        self._shards = np.zeros((0, len(COUNTED)), np.int64)  # by index; room is made as it comes
+        self._begun = np.zeros((0,), np.int16)
+        self._sums = np.zeros(len(COUNTED), np.int64)
 
     def begin(self, index: int) -> int:
         """How often the shard was begun before."""
+        self._begun = _with_room(self._begun, index)
         self._begun[index] += 1
-        return self._begun[index] - 1
+        return int(self._begun[index]) - 1
 
     def add(self, index: int, statistics: Mapping[str, Any]) -> int:
         """Count a shard; returns how many rows have failed so far."""
-        now = tuple(int(statistics[name]) for name in COUNTED)
-        before = self._shards.get(index, (0,) * len(COUNTED))
-        self._sums = tuple(
-            total + new - old for total, new, old in zip(self._sums, now, before, strict=True)
-        )
+        self._shards = _with_room(self._shards, index)
+        now = np.array([statistics[name] for name in COUNTED], np.int64)
+        self._sums += now - self._shards[index]
         self._shards[index] = now
-        return self._sums[-1]
+        return int(self._sums[-1])
 
     def sums(self) -> tuple[int, int, int]:
         """Rows, original tokens, compressed tokens."""
-        return self._sums[0], self._sums[1], self._sums[2]
+        rows, original, compressed, _ = self._sums.tolist()
+        return rows, original, compressed
+
+
+def _with_room(column: npt.NDArray[Number], index: int) -> npt.NDArray[Number]:
+    """The same for more indices, zero at first; twice as many, so that it is seldom copied."""
+    lacking = index + 1 - len(column)
+    if lacking <= 0:
+        return column
+    more = np.zeros((max(lacking, len(column)), *column.shape[1:]), column.dtype)
+    return np.concatenate([column, more])
 
 
 def start_tally() -> Any:

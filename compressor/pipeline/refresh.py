@@ -9,21 +9,23 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from compressor.config import CompressConfig
 from compressor.corpus.delta import DataFile, Version, current, publish, vacuum
 from compressor.corpus.files import parquet_entries
-from compressor.corpus.lineage import PublishedShard, forget, read_files, write_lineage
+from compressor.corpus.lineage import Published, forget, read_files, write_lineage
 from compressor.corpus.storage import Entry
-from compressor.corpus.write import read_records
 from compressor.errors import InputError
 from compressor.pipeline.changes import Comparison, Step, compare, plan_step
 from compressor.pipeline.error_budget import ErrorBudget
+from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.leftovers import check_new_table
 from compressor.pipeline.prepare import Task, prepare
-from compressor.pipeline.results import Outcome, Record, ShardResult, devices, results_of
-from compressor.pipeline.resume import public
+from compressor.pipeline.results import Outcome, Results, whole
+from compressor.pipeline.resume import ledger_of, public
 from compressor.pipeline.run import check_complete, compress_missing
-from compressor.pipeline.statistics import Statistics, total
+from compressor.pipeline.statistics import Statistics
 from compressor.pipeline.summary import SUMMARY, Report, write_summary
 
 SCRATCH_SECONDS = 24 * 3600.0  # another refresh may be writing what is younger
@@ -96,25 +98,22 @@ def _carry_out(
     started: float,
 ) -> Refreshed:
     target, plan = task.target, step.plan
-    resumed = _resumed(task, step)
-    kept = {one.shard.name: {"statistics": one.statistics} for one in step.kept}
-    kept_errors = sum(record["statistics"]["error"] for record in kept.values())
-    threshold, fresh = compress_missing(
-        task, plan, resumed, takeover=step.takeover, errors=kept_errors
-    )
+    kept = Results(step.kept.shards, _ledger_of(step.kept))
+    ledger = _resumed(task, step)
+    kept_errors = int(kept.ledger.counts("error").sum())
+    ledger = compress_missing(task, plan, ledger, takeover=step.takeover, errors=kept_errors)
     check_complete(target, plan)
-    kept_shards = [one.shard for one in step.kept]
-    results = results_of([*kept_shards, *plan.shards], {**kept, **resumed}, fresh)
-    whole = total(result.statistics for result in results)
-    ErrorBudget(task.config.output.max_error_rate, plan.rows).check(whole.error)
+    parts = [kept, Results(plan.shards, ledger)]
+    statistics = whole(parts)
+    ErrorBudget(task.config.output.max_error_rate, plan.rows).check(statistics.error)
 
-    added = _published(task, step, results[len(step.kept) :])
-    lineage = write_lineage(target, entries, [*step.kept, *added])
-    changes = _changes(comparison, step, whole)
+    added = _published(task, step, ledger)
+    lineage = write_lineage(target, entries, [step.kept, added])
+    changes = _changes(comparison, step, statistics)
     number = _commit(task, version, step, added, lineage, changes)
     more = {"changes": changes, "version_of_the_table": number, "lineage": lineage}
-    report = Report(devices(fresh), threshold, time.monotonic() - started, more)
-    summary = write_summary(task, plan, results, report)
+    report = Report(ledger.threshold, time.monotonic() - started, more)
+    summary = write_summary(task, plan, parts, report)
     target.clear_scratch(SCRATCH_SECONDS)
     if task.config.output.vacuum:
         outdated = vacuum(target, task.config.output.retention_hours)
@@ -127,48 +126,54 @@ def _commit(
     task: Task,
     version: Version | None,
     step: Step,
-    added: list[PublishedShard],
+    added: Published,
     lineage: str,
     changes: dict[str, Any],
 ) -> int:
     if version is not None and version.note["lineage"] == lineage:
         return version.number  # only its summary was lost
-    files = [DataFile(one.shard.name, one.bytes, one.shard.rows) for one in added]
+    files = (
+        DataFile(shard.name, size, shard.rows)
+        for shard, size in zip(added.shards, added.bytes.tolist(), strict=True)
+    )
     note = {
         "lineage": lineage,
         "recipe": task.recipe,
         "changes": changes,
         "configuration": public(task.config),
     }
-    gone = [one.shard.name for one in step.dropped]
+    gone = (shard.name for shard in step.dropped.shards)
     return publish(task.target, version, step.plan.output_schema, files, gone, note)
 
 
-def _resumed(task: Task, step: Step) -> dict[str, Record]:
-    """Records of planned files that are there: left by a run that was cut short before its end."""
-    there = task.target.names()
-    names = [name for name in there if step.plan.shards.find(name) is not None]
+def _resumed(task: Task, step: Step) -> Ledger:
+    """Of planned files that are there: left by a run that was cut short before its end."""
     with task.target.explained():
-        return read_records(task.target, names)
+        return ledger_of(task.target, step.plan, task.target.names(), keep_records=True)
 
 
-def _published(task: Task, step: Step, results: list[ShardResult]) -> list[PublishedShard]:
-    sizes = task.target.sizes()
-    return [
-        PublishedShard(shard, sizes[shard.name], result.statistics.record())
-        for shard, result in zip(step.plan.shards, results, strict=True)
-    ]
+def _ledger_of(published: Published) -> Ledger:
+    ledger = Ledger(len(published))
+    for at, record in enumerate(published.statistics):
+        ledger.resume(at, {"statistics": json.loads(record.as_py())})
+    return ledger
 
 
-def _changes(comparison: Comparison, step: Step, whole: Statistics | None = None) -> dict[str, Any]:
-    rows = {"kept": sum(one.shard.rows for one in step.kept)}
-    if whole is None:
+def _published(task: Task, step: Step, ledger: Ledger) -> Published:
+    sizes, shards = task.target.sizes(), step.plan.shards
+    stored = np.fromiter((sizes[shard.name] for shard in shards), np.int64, len(shards))
+    return Published(shards, stored, ledger.records())
+
+
+def _changes(comparison: Comparison, step: Step, done: Statistics | None = None) -> dict[str, Any]:
+    rows = {"kept": int(step.kept.shards.rows.sum())}
+    if done is None:
         rows["to_look_at"] = int(step.plan.shards.rows.sum())
     else:
-        written = whole.rows - rows["kept"]
-        rows["taken_over"] = whole.reused
-        rows["with_the_text_of_another"] = whole.duplicates
-        rows["compressed"] = written - whole.reused - whole.duplicates
+        written = done.rows - rows["kept"]
+        rows["taken_over"] = done.reused
+        rows["with_the_text_of_another"] = done.duplicates
+        rows["compressed"] = written - done.reused - done.duplicates
     return {
         "files": comparison.counts(),
         "shards": {

@@ -4,6 +4,10 @@ A request that can't be met is refused here, saying what is missing; Ray would w
 GPUs, replicas run on the nodes that have one, whatever else there is. The read and write tasks run
 anywhere and need CPUs beside the actors, so some of each node is kept for them: a replica books a
 little less than the CPUs that it was given, and still uses as many threads.
+
+Without GPUs, `auto` takes as few replicas as keep each within a NUMA node and
+`MOST_CPUS_PER_REPLICA` cores, and a thread for each physical core: two that share one have a single
+unit for matrices.
 """
 
 import math
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 
 from compressor.config import ClusterSection
 from compressor.errors import InputError
+from compressor.pipeline.topology import Topology
 
 IO_TASK_CPUS = 0.25  # what a read or write task books: it mostly waits for storage
 IO_SHARE = 0.25  # of a node's CPUs, at most one of them, stays free for such tasks
@@ -26,6 +31,7 @@ class Node:
 
     cpus: float
     gpus: float = 0.0
+    topology: Topology | None = None  # where it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ def allocate(
         for node, fit in zip(nodes, fits, strict=True)
         if fit
     )
-    return Allocation(least, most, _round_down(booked), gpus, max(1, int(cpus)))
+    threads = max(1, int(cpus / _threads_per_core(cluster, nodes, gpus)))
+    return Allocation(least, most, _round_down(booked), gpus, threads)
 
 
 def room(nodes: Sequence[Node], allocation: Allocation) -> int:
@@ -108,7 +115,23 @@ def _cpus_per_replica(cluster: ClusterSection, nodes: Sequence[Node], gpus: floa
     smallest = min(alike)
     if isinstance(cluster.replicas, int):  # share the CPUs among as many as are asked for
         return min(MOST_CPUS_PER_REPLICA, smallest / math.ceil(cluster.replicas / len(alike)))
-    return smallest / math.ceil(smallest / MOST_CPUS_PER_REPLICA)
+    return min(_share(node) for node in nodes if node.cpus == smallest)
+
+
+def _share(node: Node) -> float:
+    """The CPUs of each replica where all of a node's are for replicas."""
+    if node.topology is None:
+        return node.cpus / math.ceil(node.cpus / MOST_CPUS_PER_REPLICA)
+    return node.cpus / sum(
+        math.ceil(cores / MOST_CPUS_PER_REPLICA) for cores in node.topology.cores
+    )
+
+
+def _threads_per_core(cluster: ClusterSection, nodes: Sequence[Node], gpus: float) -> int:
+    """What a replica's CPUs are divided by: nothing where they are configured, or a GPU's."""
+    if gpus or cluster.cpus_per_replica != "auto":
+        return 1
+    return max((node.topology.threads_per_core for node in nodes if node.topology), default=1)
 
 
 def _fits(node: Node, cpus: float, gpus: float) -> int:

@@ -1,11 +1,12 @@
-"""What is known of each shard at the end of a job, wherever it was done."""
+"""What a job hands back, and the shards that its results consist of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compressor.corpus.shards import Shard
-from compressor.pipeline.statistics import Statistics
+from compressor.corpus.shards import Shards
+from compressor.pipeline.ledger import Ledger
+from compressor.pipeline.statistics import Statistics, total
 
 Record = dict[str, Any]
 
@@ -19,37 +20,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardResult:
-    """What is known of a shard that is done; `finished` is None where an earlier run did it."""
+class Results:
+    """Shards and what is known of each, position by position."""
 
-    shard: Shard
-    statistics: Statistics
-    finished: float | None  # seconds since the epoch
-
-    @property
-    def resumed(self) -> bool:
-        return self.finished is None
+    shards: Shards
+    ledger: Ledger
 
 
-def results_of(
-    shards: Sequence[Shard], resumed: Mapping[str, Record], fresh: Mapping[int, Record]
-) -> list[ShardResult]:
-    """From the records of files that were there, by name, and what this run did, by index."""
-    return [
-        ShardResult(shard, Statistics.from_record(resumed[shard.name]["statistics"]), None)
-        if shard.name in resumed
-        else _fresh(shard, fresh[shard.index])
-        for shard in shards
-    ]
-
-
-def devices(fresh: Mapping[int, Record]) -> list[str]:
-    """Device and precision of the replicas of this run."""
-    measured = (entry["measured"] for entry in fresh.values())
-    return sorted({f"{entry['device']} {entry['dtype']}" for entry in measured if entry})
-
-
-def _fresh(shard: Shard, entry: Record) -> ShardResult:
-    measured = entry["measured"]
-    statistics = Statistics.from_record(entry["statistics"], measured)
-    return ShardResult(shard, statistics, measured.get("finished", 0.0))
+def whole(parts: Sequence[Results]) -> Statistics:
+    """The sum of all shards of all parts."""
+    return total(part.ledger.total() for part in parts)

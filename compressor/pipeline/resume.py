@@ -6,34 +6,51 @@ with it.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import yaml
 
-from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan
 from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
-from compressor.corpus.write import read_records
+from compressor.corpus.write import each_record
 from compressor.errors import InputError
+from compressor.pipeline.ledger import Ledger
 from compressor.schema import Section
 
 CONFIGURATION = "_stats/configuration.json"
 DECISIVE = ("input.", "model.name", "model.dtype", "compression.", "cluster.rows_per_shard")
 
 
-def finished(target: Storage, plan: Plan, config: CompressConfig) -> dict[str, dict[str, Any]]:
-    """The records of the shards that are done, by file name.
+def finished(
+    target: Storage, plan: Plan, config: Section, decisive: tuple[str, ...] = DECISIVE
+) -> Ledger:
+    """What the footers of the files that are there say of the plan's shards.
 
-    Raises `InputError` where the directory holds anything that this job wouldn't write.
+    Raises `InputError` where the directory holds anything that this job wouldn't write; of the
+    `decisive` keys it names those that have changed.
     """
     with target.explained():
         visible = [name for name in target.names() if not name.startswith(("_", "."))]
         foreign = [name for name in visible if plan.shards.find(name) is None]
         if foreign:
-            raise InputError(_refusal(target, foreign[0], config))
-        return read_records(target, visible)
+            raise InputError(_refusal(target, foreign[0], config, decisive))
+        return ledger_of(target, plan, visible)
+
+
+def ledger_of(
+    target: Storage, plan: Plan, names: Iterable[str], *, keep_records: bool = False
+) -> Ledger:
+    """From the footers of the files with these names; those of no shard of the plan are left."""
+    ledger = Ledger(len(plan.shards), keep_records=keep_records)
+    planned = (name for name in names if plan.shards.find(name) is not None)
+    for name, record in each_record(target, planned):
+        at = plan.shards.find(name)
+        assert at is not None
+        ledger.resume(at, record)
+    return ledger
 
 
 def announce(target: Storage, config: Section) -> None:
@@ -53,11 +70,12 @@ def shard_record(shard: Shard, threshold: float | None) -> dict[str, Any]:
 
 def public(config: Section) -> dict[str, Any]:
     """The configuration without what may hold secrets."""
-    return config.model_dump(exclude={"input": {"storage_options"}, "output": {"storage_options"}})
+    secret = {section: {"storage_options"} for section in type(config).model_fields}
+    return config.model_dump(exclude=secret)
 
 
-def _refusal(target: Storage, name: str, config: CompressConfig) -> str:
-    changed = changes(target, config)
+def _refusal(target: Storage, name: str, config: Section, decisive: tuple[str, ...]) -> str:
+    changed = changes(target, config, decisive)
     why = (
         f"written with {changed}"
         if changed

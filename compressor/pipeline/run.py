@@ -5,7 +5,10 @@ shards that are not done yet flow through source, replicas and sink.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
 
 from compressor.config import CompressConfig
 from compressor.corpus.plan import Plan
@@ -13,10 +16,11 @@ from compressor.corpus.storage import Storage
 from compressor.corpus.write import write_shard
 from compressor.errors import JobError
 from compressor.pipeline.error_budget import ErrorBudget
+from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.prepare import Task, make_plan, prepare
-from compressor.pipeline.results import Outcome, Record, devices, results_of
+from compressor.pipeline.results import Outcome, Record, Results, whole
 from compressor.pipeline.resume import announce, finished, shard_record
-from compressor.pipeline.statistics import Statistics, total
+from compressor.pipeline.statistics import Statistics
 from compressor.pipeline.summary import Report, write_summary
 
 
@@ -29,22 +33,17 @@ def run(config: CompressConfig) -> Outcome:
     started = time.monotonic()
     task = prepare(config)
     plan = make_plan(task)
-    resumed = finished(task.target, plan, task.config)
+    ledger = finished(task.target, plan, task.config)
     try:
-        threshold, fresh = compress_missing(task, plan, resumed)
+        ledger = compress_missing(task, plan, ledger)
     except BaseException:
         task.target.clear_scratch()
         raise
     check_complete(task.target, plan)
-    results = results_of(plan.shards, resumed, fresh)
-    whole = total(result.statistics for result in results)
-    ErrorBudget(task.config.output.max_error_rate, plan.rows).check(whole.error)
-    summary = write_summary(
-        task,
-        plan,
-        results,
-        Report(devices(fresh), threshold, time.monotonic() - started),
-    )
+    parts = [Results(plan.shards, ledger)]
+    ErrorBudget(task.config.output.max_error_rate, plan.rows).check(whole(parts).error)
+    report = Report(ledger.threshold, time.monotonic() - started)
+    summary = write_summary(task, plan, parts, report)
     task.target.clear_scratch()
     return Outcome(task.target.url, summary)
 
@@ -52,25 +51,26 @@ def run(config: CompressConfig) -> Outcome:
 def compress_missing(
     task: Task,
     plan: Plan,
-    resumed: Mapping[str, Record],
+    ledger: Ledger,
     *,
     takeover: Sequence[str] = (),
     errors: int = 0,
-) -> tuple[float | None, dict[int, Record]]:
-    """Do the shards of the plan that are not `resumed`; returns the threshold and their results.
+) -> Ledger:
+    """Do the shards of the plan that the ledger lacks; returns it complete.
 
     `takeover`: files whose rows may be taken over; `errors`: failed rows in files that stay.
     """
-    missing = plan.shards.without(resumed)
-    threshold = next((record["threshold"] for record in resumed.values()), None)
+    missing = plan.shards.take(np.flatnonzero(~ledger.known))
     if not len(missing):
-        return threshold, {}
+        return ledger
     if not plan.rows:
         announce(task.target, task.config)
-        return threshold, write_empty(task, plan)
+        plain = task.config.output.format == "delta"
+        ledger.add(0, write_empty(task.target, plan, plan.output_schema, plain=plain))
+        return ledger
     from compressor.pipeline.flow import Assignment, compress_shards  # the first need for Ray
 
-    errors += sum(record["statistics"]["error"] for record in resumed.values())
+    errors += int(ledger.counts("error").sum())
     work = Assignment(
         task.config,
         task.source,
@@ -78,22 +78,19 @@ def compress_missing(
         plan,
         missing,
         task.model,
-        threshold,
         takeover,
         errors,
     )
-    return compress_shards(work)
+    return compress_shards(work, ledger)
 
 
-def write_empty(task: Task, plan: Plan) -> dict[int, Record]:
+def write_empty(target: Storage, plan: Plan, schema: pa.Schema, *, plain: bool = False) -> Record:
     """An input without rows gives one file without rows, with the output's schema."""
     (shard,) = plan.shards
     statistics = Statistics().record()
     record = {**shard_record(shard, None), "statistics": statistics}
-    plain = task.config.output.format == "delta"
-    empty = plan.output_schema.empty_table()
-    size = write_shard(task.target, shard.name, empty, record, plain=plain)
-    return {shard.index: {"statistics": statistics, "measured": {}, "bytes": size}}
+    size = write_shard(target, shard.name, schema.empty_table(), record, plain=plain)
+    return {"statistics": statistics, "measured": {}, "bytes": size}
 
 
 def check_complete(target: Storage, plan: Plan) -> None:

@@ -10,10 +10,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from compressor.errors import InputError
 from compressor.pipeline.resources import Node
+from compressor.pipeline.topology import topology
 
 Result = TypeVar("Result")
 QUIET = {
@@ -148,8 +150,13 @@ def alive_nodes() -> list[Node]:
     """The nodes of the Ray that is joined, as they are now."""
     import ray
 
-    return [
+    nodes = [
         Node(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
         for node in ray.nodes()  # type: ignore[no-untyped-call]
         if node["Alive"]
     ]
+    client: Any = ray.util.client.ray
+    here = None if client.is_connected() else topology()  # a single node is this machine
+    if len(nodes) == 1 and here is not None and nodes[0].cpus == here.cpus:
+        return [replace(nodes[0], topology=here)]
+    return nodes  # others', and fewer CPUs than there are: a container's share of a larger machine

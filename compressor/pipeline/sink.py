@@ -1,5 +1,6 @@
 """The writing end of the Ray pipeline: each shard becomes its file, whole or not at all."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.payload import unpack
 from compressor.pipeline.progress import count_shard
 
-Done = list[dict[str, Any]]
+Done = list[str]
 RETURNED = ("index", "statistics", "measured")  # what the driver needs to know
 
 
@@ -44,7 +45,9 @@ class ShardFiles:
 
 
 class ShardSink(Datasink[Done]):
-    """Writes shards; what each replica measured comes back in `done`, one entry a shard.
+    """Writes shards; what each replica measured comes back in `done`, a line of JSON a shard.
+
+    A line is a sixth of the objects that it stands for, and Ray hands over all of them at the end.
 
     A task that is run again after a crash writes the same bytes again.
     """
@@ -56,11 +59,11 @@ class ShardSink(Datasink[Done]):
     def write(self, blocks: Iterable[Block], ctx: Any) -> Done:  # noqa: ARG002
         return [self._write(about, table) for block in blocks for about, table in unpack(block)]
 
-    def _write(self, about: dict[str, Any], table: pa.Table) -> dict[str, Any]:
+    def _write(self, about: dict[str, Any], table: pa.Table) -> str:
         index, statistics = about["index"], about["statistics"]
         size = self._files.write(about, table)
         self._budget.check(count_shard(self._tally, index, statistics))
-        return {**{name: about[name] for name in RETURNED}, "bytes": size}
+        return json.dumps({**{name: about[name] for name in RETURNED}, "bytes": size})
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:
         self.done = [entry for returned in write_result.write_returns for entry in returned]

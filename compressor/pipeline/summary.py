@@ -1,83 +1,73 @@
 """`_stats/`: what a job did, in total (`summary.json`) and by shard (`shards.parquet`)."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
 from compressor import __version__
 from compressor.config import CompressConfig
 from compressor.corpus.columns import STATUSES
 from compressor.corpus.plan import Plan
-from compressor.corpus.write import encode
 from compressor.pipeline.prepare import Task
-from compressor.pipeline.results import ShardResult
+from compressor.pipeline.results import Results, whole
 from compressor.pipeline.resume import public
-from compressor.pipeline.statistics import Statistics, total
+from compressor.pipeline.shard_table import write_shard_table
+from compressor.pipeline.statistics import Statistics
 
-SUMMARY, SHARDS = "_stats/summary.json", "_stats/shards.parquet"
-SOURCE = pa.struct(
-    [
-        ("path", pa.string()),
-        ("version", pa.string()),
-        ("first_row_group", pa.int32()),
-        ("last_row_group", pa.int32()),
-        ("start_row", pa.int64()),
-        ("rows", pa.int64()),
-    ]
-)
+SUMMARY = "_stats/summary.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a summary says beside counts: `more` is put into it as it is."""
 
-    ran_on: Sequence[str]
     threshold: float | None
     wall_seconds: float
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_summary(
-    task: Task, plan: Plan, results: Sequence[ShardResult], report: Report
+    task: Task, plan: Plan, parts: Sequence[Results], report: Report
 ) -> dict[str, Any]:
     """Write both files and return the content of the first."""
     config = task.config
-    whole = total(result.statistics for result in results)
+    ran_on = sorted(set[str]().union(*(part.ledger.ran_on for part in parts)))
     summary = {
-        **counts(whole, price=config.output.price_per_million_tokens),
+        **counts(whole(parts), price=config.output.price_per_million_tokens),
         "target_rate": config.compression.rate,
         "threshold": report.threshold,
-        "model": {"name": config.model.name, "digest": task.model, "ran_on": list(report.ran_on)},
+        "model": {"name": config.model.name, "digest": task.model, "ran_on": ran_on},
         "configuration": public(config),
         "input": lineage(config, plan),
         "output": {
             "path": config.output.path,
-            "files": len(results),
-            "resumed": sum(result.resumed for result in results),
+            "files": sum(len(part.shards) for part in parts),
+            "resumed": sum(int(np.isnan(part.ledger.finished).sum()) for part in parts),
         },
-        **speed(results, report.wall_seconds),
+        **speed(parts, report.wall_seconds),
         **report.more,
         "version": __version__,
     }
-    task.target.put(SHARDS, encode(shard_table(results)))
+    write_shard_table(task.target, parts)
     task.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
     return summary
 
 
-def counts(whole: Statistics, *, price: float) -> dict[str, Any]:
+def counts(total: Statistics, *, price: float) -> dict[str, Any]:
     """What the data says: the same for every run over the same input."""
-    saved = whole.original_tokens - whole.compressed_tokens
+    saved = total.original_tokens - total.compressed_tokens
     return {
-        "rows": whole.rows,
-        "rows_by_status": {status: getattr(whole, status) for status in STATUSES},
-        "rows_with_notes": whole.notes,
-        "original_tokens": whole.original_tokens,
-        "compressed_tokens": whole.compressed_tokens,
-        "rate": whole.rate,
-        "rate_quantiles": whole.quantiles(),
+        "rows": total.rows,
+        "rows_by_status": {status: getattr(total, status) for status in STATUSES},
+        "rows_with_notes": total.notes,
+        "original_tokens": total.original_tokens,
+        "compressed_tokens": total.compressed_tokens,
+        "rate": total.rate,
+        "rate_quantiles": total.quantiles(),
         "saving": {
             "tokens": saved,
             "price_per_million_tokens": price,
@@ -97,74 +87,29 @@ def lineage(config: CompressConfig, plan: Plan) -> dict[str, Any]:
     }
 
 
-def speed(results: Sequence[ShardResult], wall_seconds: float) -> dict[str, Any]:
+def speed(parts: Sequence[Results], wall_seconds: float) -> dict[str, Any]:
     """What this run measured; shards of earlier runs have no part in it.
 
     Tokens per second count from the first shard's start: Ray and the models are up by then.
     """
-    fresh = [(result.statistics, result.finished) for result in results if result.finished]
-    whole = total(statistics for statistics, _ in fresh)
-    begun = min((finished - statistics.seconds for statistics, finished in fresh), default=0.0)
-    span = max((finished for _, finished in fresh), default=0.0) - begun
+    done = whole(parts)
+    tokens, begun, ended = 0, math.inf, -math.inf
+    for part in parts:
+        ledger = part.ledger
+        fresh = ledger.finished > 0  # not NaN, nor the 0 of an input without rows
+        if not fresh.any():
+            continue
+        tokens += int(ledger.counts("original_tokens")[fresh].sum())
+        finished = ledger.finished[fresh]
+        begun = min(begun, float((finished - ledger.seconds("seconds")[fresh]).min()))
+        ended = max(ended, float(finished.max()))
+    span = max(0.0, ended - begun) if begun <= ended else 0.0
     return {
         "wall_seconds": wall_seconds,
         "compression_seconds": span,
-        "model_seconds": whole.model_seconds,
-        "model_tokens": whole.model_tokens,
-        "rows_taken_over": whole.reused,
-        "rows_with_the_text_of_another": whole.duplicates,
-        "tokens_per_second": whole.original_tokens / span if span else None,
-    }
-
-
-def shard_table(results: Sequence[ShardResult]) -> pa.Table:
-    """What is known of each shard, with the parts of the input that it was made from."""
-    rows = [_shard_row(result) for result in results]
-    return pa.Table.from_pylist(rows, schema=_SHARD_SCHEMA)
-
-
-_SHARD_SCHEMA = pa.schema(
-    [
-        ("shard", pa.int32()),
-        ("file", pa.string()),
-        ("fingerprint", pa.string()),
-        ("rows", pa.int64()),
-        *((status, pa.int64()) for status in STATUSES),
-        ("original_tokens", pa.int64()),
-        ("compressed_tokens", pa.int64()),
-        ("rate", pa.float64()),
-        ("model_seconds", pa.float64()),
-        ("seconds", pa.float64()),
-        ("resumed", pa.bool_()),
-        ("source", pa.list_(SOURCE)),
-    ]
-)
-
-
-def _shard_row(result: ShardResult) -> dict[str, Any]:
-    shard, statistics = result.shard, result.statistics
-    measured = None if result.resumed else statistics
-    return {
-        "shard": shard.index,
-        "file": shard.name,
-        "fingerprint": shard.fingerprint,
-        "rows": statistics.rows,
-        **{status: getattr(statistics, status) for status in STATUSES},
-        "original_tokens": statistics.original_tokens,
-        "compressed_tokens": statistics.compressed_tokens,
-        "rate": statistics.rate,
-        "model_seconds": measured and measured.model_seconds,
-        "seconds": measured and measured.seconds,
-        "resumed": result.resumed,
-        "source": [
-            {
-                "path": piece.path,
-                "version": piece.version,
-                "first_row_group": piece.first,
-                "last_row_group": piece.last,
-                "start_row": piece.start,
-                "rows": piece.rows,
-            }
-            for piece in shard.pieces
-        ],
+        "model_seconds": done.model_seconds,
+        "model_tokens": done.model_tokens,
+        "rows_taken_over": done.reused,
+        "rows_with_the_text_of_another": done.duplicates,
+        "tokens_per_second": tokens / span if span else None,
     }

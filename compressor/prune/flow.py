@@ -1,16 +1,21 @@
 """The Ray part of the job: the pool embedded, then source -> replicas -> sink for the rest."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from compressor.corpus.shards import Shards
+from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
+from compressor.pipeline.flow import Stage, bytes_per_row, flow
+from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.progress import shown, start_tally
-from compressor.pipeline.resources import IO_TASK_CPUS, Allocation, allocate
-from compressor.pipeline.session import on_cluster, quiet_data, session
+from compressor.pipeline.resources import Allocation
+from compressor.pipeline.resume import announce
+from compressor.pipeline.session import on_cluster, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
 from compressor.prune.replica import Embedder, Replica, Work
@@ -18,67 +23,53 @@ from compressor.prune.task import Task
 from compressor.reinforce.retrieve import Pool
 from compressor.reinforce.shots import Shot
 
-MOST_RESTARTS = 3
-SHARDS_QUEUED_PER_REPLICA = 2
+MOST_RESTARTS = 3  # of what embeds the pool
 EMBEDDED_AT_ONCE = 512
 
 
-def prune_shards(
-    task: Task, shots: Sequence[Shot] | None, missing: Shards, errors: int
-) -> dict[int, dict[str, Any]]:
-    """Do the shards and write them; what is known of each, by index.
+def prune_shards(task: Task, shots: Sequence[Shot] | None, ledger: Ledger) -> Ledger:
+    """Do the shards that the ledger lacks and write them; returns it with what is known of each.
 
-    shots: the pool, where rows are questions; errors: rows that failed in what is there already.
-    Raises `InputError` for a policy or resources that can't be had, else `JobError`.
+    shots: the pool, where rows are questions. Raises `InputError` for a policy or resources that
+    can't be had, else `JobError`.
     """
-    cluster, device = task.config.cluster, task.config.policy.device
+    cluster, device, plan = task.config.cluster, task.config.policy.device, task.plan
+    missing = plan.shards.take(np.flatnonzero(~ledger.known))
     with session(cluster.address) as nodes, unwrapped():
-        allocation = allocate(cluster, nodes, device=device, shards=len(missing))
+        allocation = allocation_on(cluster, nodes, device=device, shards=len(missing))
+        announce(task.target, task.config)
         tally = start_tally()
-        before = task.plan.rows - int(missing.rows.sum())
-        with shown(tally, task.plan.rows, before):
-            return on_cluster(_prune, task, shots, missing, errors, allocation, tally)
+        before = plan.rows - int(missing.rows.sum())
+        with shown(tally, plan.rows, before):
+            return on_cluster(_prune, task, shots, missing, ledger, allocation, tally)
 
 
 def _prune(
     task: Task,
     shots: Sequence[Shot] | None,
     missing: Shards,
-    errors: int,
+    ledger: Ledger,
     allocation: Allocation,
     tally: Any,
-) -> dict[int, dict[str, Any]]:
+) -> Ledger:
     import ray
-    from ray.data import ActorPoolStrategy
 
+    config, plan = task.config, task.plan
     # In a list, so that Ray hands on the reference and doesn't fetch the pool on the way.
     pool = None if shots is None else [ray.put(_embedded(task, shots, allocation))]
-    budget = ErrorBudget(task.config.output.max_error_rate, task.plan.rows, errors)
-    sink = ShardSink(ShardFiles(task.target, task.schema, plain=False), budget, tally)
-    per_row = 4 * task.plan.bytes / max(1, task.plan.rows)  # decoded over compressed, a guess
-    reader = ShardSource(
-        task.source, missing, task.plan.schema, threshold=None, bytes_per_row=per_row
+    failed = int(ledger.counts("error").sum())
+    budget = ErrorBudget(config.output.max_error_rate, plan.rows, failed)
+    files = ShardFiles(task.target, task.schema, plain=False)
+    reader = partial(
+        ShardSource,
+        task.source,
+        schema=plan.schema,
+        threshold=None,
+        bytes_per_row=bytes_per_row(plan),
     )
-    with quiet_data():
-        dataset = ray.data.read_datasource(
-            reader, override_num_blocks=reader.tasks, num_cpus=IO_TASK_CPUS
-        ).map_batches(
-            Replica,
-            fn_constructor_args=(Work(task.config, allocation.threads, pool), tally),
-            compute=ActorPoolStrategy(
-                min_size=allocation.least,
-                max_size=allocation.most,
-                max_tasks_in_flight_per_actor=SHARDS_QUEUED_PER_REPLICA,
-            ),
-            batch_size=1,  # a row is a shard
-            batch_format="pyarrow",
-            num_cpus=allocation.cpus,
-            num_gpus=allocation.gpus,
-            max_restarts=MOST_RESTARTS,
-            max_task_retries=MOST_RESTARTS,
-        )
-        dataset.write_datasink(sink, ray_remote_args={"num_cpus": IO_TASK_CPUS})
-    return {entry["index"]: entry for entry in sink.done}
+    stage = Stage(Replica, (Work(config, allocation.threads, pool), tally))
+    flow(missing, reader, stage, partial(ShardSink, files, budget, tally), allocation, ledger)
+    return ledger
 
 
 def _embedded(task: Task, shots: Sequence[Shot], allocation: Allocation) -> Pool:

@@ -70,10 +70,16 @@ class Replica:
         import ray
 
         self._work, self._tally = work, tally
-        self._pruner = load(work.config, work.threads)
         self._pool: Pool | None = None if work.pool is None else ray.get(work.pool[0])
+        self._failure: Exception | None = None
+        try:
+            self._pruner = load(work.config, work.threads)
+        except Exception as error:  # for the first shard to tell: an actor that ends here is
+            self._failure = error  # replaced as if its machine had gone
 
     def __call__(self, block: pa.Table) -> pa.Table:
+        if self._failure is not None:
+            raise self._failure
         return pa.concat_tables(self._prune(about, table) for about, table in unpack(block))
 
     def _prune(self, about: dict[str, Any], table: pa.Table) -> pa.Table:

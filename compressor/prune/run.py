@@ -17,17 +17,19 @@ from compressor.corpus.columns import OK, STATUS
 from compressor.corpus.plan import cut_shards
 from compressor.corpus.read import read_shards
 from compressor.corpus.shards import read_units
-from compressor.corpus.write import encode, write_shard
+from compressor.corpus.write import encode
 from compressor.errors import InputError
 from compressor.pipeline.error_budget import ErrorBudget
-from compressor.pipeline.results import Outcome, results_of
-from compressor.pipeline.resume import CONFIGURATION, shard_record
-from compressor.pipeline.run import check_complete
-from compressor.pipeline.statistics import Statistics, total
-from compressor.pipeline.summary import SHARDS, SUMMARY, shard_table
+from compressor.pipeline.ledger import Ledger
+from compressor.pipeline.results import Outcome, Results
+from compressor.pipeline.resume import announce, finished, public
+from compressor.pipeline.run import check_complete, write_empty
+from compressor.pipeline.shard_table import write_shard_table
+from compressor.pipeline.statistics import Statistics
+from compressor.pipeline.summary import SUMMARY
 from compressor.prune.config import PruneConfig
 from compressor.prune.rows import shots_of
-from compressor.prune.task import Task, finished, make_task, public
+from compressor.prune.task import DECISIVE, Task, make_task
 from compressor.reinforce.shots import Shot
 
 PROMPT_TEXT, PROMPT_TABLE = "_prompts/prompt.txt", "_prompts/prompt.parquet"
@@ -41,33 +43,35 @@ def run(config: PruneConfig) -> Outcome:
     """Prune. Raises `InputError` for what the user can mend, `JobError` where the job fails."""
     started = time.monotonic()
     task = make_task(config)
-    resumed = finished(task)
-    missing = task.plan.shards.without(resumed)
-    errors = sum(record["statistics"]["error"] for record in resumed.values())
-    shots = _pool(task) if task.per_question and len(missing) else None
-    with task.target.explained():
-        data = json.dumps(public(task.config), indent=2).encode()
-        task.target.put(CONFIGURATION, data)
-    fresh: dict[int, dict[str, Any]] = {}
+    target, plan = task.target, task.plan
+    ledger = finished(target, plan, task.config, DECISIVE)
     try:
-        if len(missing) and not task.plan.rows:
-            fresh = _write_empty(task)
-        elif len(missing):
-            from compressor.prune.flow import prune_shards  # the first need for Ray
-
-            fresh = prune_shards(task, shots, missing, errors)
+        ledger = _prune_missing(task, ledger)
     finally:
-        task.target.clear_scratch()
-    check_complete(task.target, task.plan)
-    results = results_of(task.plan.shards, resumed, fresh)
-    whole = total(result.statistics for result in results)
-    ErrorBudget(task.config.output.max_error_rate, task.plan.rows).check(whole.error)
+        target.clear_scratch()
+    check_complete(target, plan)
+    whole = ledger.total()
+    ErrorBudget(task.config.output.max_error_rate, plan.rows).check(whole.error)
     more = {} if task.per_question else _prompt_for_all(task)
     summary = _summary(task, whole, time.monotonic() - started) | more
-    task.target.put(SHARDS, encode(shard_table(results)))
-    task.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
-    task.target.clear_scratch()
-    return Outcome(task.target.url, summary)
+    write_shard_table(target, [Results(plan.shards, ledger)])
+    target.put(SUMMARY, json.dumps(summary, indent=2).encode())
+    target.clear_scratch()
+    return Outcome(target.url, summary)
+
+
+def _prune_missing(task: Task, ledger: Ledger) -> Ledger:
+    """Do the shards of the plan that the ledger lacks; returns it complete."""
+    if ledger.known.all():
+        return ledger
+    shots = _pool(task) if task.per_question else None
+    if not task.plan.rows:
+        announce(task.target, task.config)
+        ledger.add(0, write_empty(task.target, task.plan, task.schema))
+        return ledger
+    from compressor.prune.flow import prune_shards  # the first need for Ray
+
+    return prune_shards(task, shots, ledger)
 
 
 def _pool(task: Task) -> list[Shot]:
@@ -139,12 +143,3 @@ def _summary(task: Task, whole: Statistics, seconds: float) -> dict[str, Any]:
         "wall_seconds": seconds,
         "version": __version__,
     }
-
-
-def _write_empty(task: Task) -> dict[int, dict[str, Any]]:
-    """An input without rows gives one file without rows, with the output's schema."""
-    (shard,) = task.plan.shards
-    statistics = Statistics().record()
-    record = {**shard_record(shard, None), "statistics": statistics}
-    write_shard(task.target, shard.name, task.schema.empty_table(), record)
-    return {shard.index: {"statistics": statistics, "measured": {}}}

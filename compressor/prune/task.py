@@ -1,11 +1,10 @@
-"""From the configuration to what is to be done: storages, plan, recipe, what is done already."""
+"""From the configuration to what is to be done: storages, plan, recipe."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,16 +13,14 @@ from compressor.corpus.files import SourceFile, source_files
 from compressor.corpus.plan import Plan, cut_shards
 from compressor.corpus.schema import unify
 from compressor.corpus.storage import Storage, apart
-from compressor.corpus.write import read_records
 from compressor.errors import InputError
-from compressor.pipeline.resume import changes
 from compressor.prune.config import PruneConfig
 from compressor.prune.rows import QUESTION_FIELDS, SHOT_FIELDS
 from compressor.reinforce.saved import policy_digest
 
 ALGORITHM = 1
 """Raise it when the same input, policy and settings come out otherwise than before."""
-_DECISIVE = (
+DECISIVE = (
     "pool.path",
     "pool.question_column",
     "pool.solution_column",
@@ -95,31 +92,6 @@ def make_task(config: PruneConfig) -> Task:
     plan = Plan(tuple(files), schema, (), shards)
     whole = pa.schema([*schema, *fields], metadata=schema.metadata)
     return Task(config, pool, pool_files, pool_schema, source, target, plan, whole)
-
-
-def finished(task: Task) -> dict[str, dict[str, Any]]:
-    """The records of the shards that are done, by file name.
-
-    Raises `InputError` where the directory holds anything that this job wouldn't write.
-    """
-    target = task.target
-    with target.explained():
-        visible = [name for name in target.names() if not name.startswith(("_", "."))]
-        foreign = [name for name in visible if task.plan.shards.find(name) is None]
-        if not foreign:
-            return read_records(target, visible)
-    changed = changes(target, task.config, _DECISIVE)
-    why = f"written with {changed}" if changed else f"{foreign[0]} is not of this job"
-    raise InputError(
-        f"output.path: {target.url}: not empty ({why}); "
-        "choose another path, empty it, or rerun with what it was written with"
-    )
-
-
-def public(config: PruneConfig) -> dict[str, Any]:
-    """The configuration without what may hold secrets."""
-    sections = ("pool", "questions", "policy", "output")
-    return config.model_dump(exclude={name: {"storage_options"} for name in sections})
 
 
 def _read(storage: Storage, columns: dict[str, str]) -> tuple[list[SourceFile], pa.Schema]:

@@ -5,13 +5,11 @@ the two; the texts of any other input are compressed on the spot, in this proces
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import model_validator
 
-from compressor.config import CompressSections
 from compressor.corpus.columns import ERROR, TextColumn, added_fields, check_columns, text_columns
 from compressor.corpus.files import SourceFile, source_files
 from compressor.corpus.plan import plan_corpus
@@ -21,23 +19,14 @@ from compressor.corpus.shards import Piece, Shard
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.report.align import kept_spans
+from compressor.report.config import InspectConfig
 from compressor.report.strike import Record
-from compressor.schema import require
 
 ID = "id"  # shown beside the row's number where the dataset has such a column
 NO_TEXT = "no text"
 NOT_A_SELECTION = "the compressed text is no selection of the original: no words are marked"
 
 Row = dict[str, Any]
-
-
-class InspectConfig(CompressSections):
-    """The configuration of `compress`, so that one file serves both; only the input must be set."""
-
-    @model_validator(mode="after")
-    def _path(self) -> Self:
-        require(input=self.input)
-        return self
 
 
 def load_records(

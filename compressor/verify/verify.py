@@ -26,10 +26,11 @@ from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.errors import InputError, JobError
 from compressor.models.checkpoint import load_tokenizer
 from compressor.models.resolve import resolve_tokenizer
-from compressor.pipeline.statistics import Statistics, statistics_of, total
+from compressor.pipeline.statistics import Statistics, statistics_of
 from compressor.pipeline.summary import SUMMARY, counts
-from compressor.verify.config import VerifyConfig, completed
+from compressor.verify.config import VerifyConfig
 from compressor.verify.coverage import check_coverage, pieces_of
+from compressor.verify.recorded import completed
 from compressor.verify.rows import Checker
 
 
@@ -65,7 +66,7 @@ class _Verification:
         self._version = version
         self._columns = text_columns(config.input.text_column)
         self._checker = Checker(config.compression, self._columns, _counter(config))
-        self._statistics: list[Statistics] = []
+        self._statistics = Statistics()  # of the rows seen so far
 
     def run(self, names: list[str]) -> Verified:
         files = source_files(self._source)
@@ -86,8 +87,7 @@ class _Verification:
             problems += [f"{name}: {line}" for line in self._file(versions, schema, table, record)]
         problems += check_coverage(files, records)
         problems += self._summary()
-        rows = sum(part.rows for part in self._statistics)
-        return Verified(len(names), rows, tuple(problems))
+        return Verified(len(names), self._statistics.rows, tuple(problems))
 
     def _read(self, name: str) -> tuple[pa.Table, dict[str, Any] | None]:
         filesystem, path = self._target.open()
@@ -104,7 +104,7 @@ class _Verification:
         record: Mapping[str, Any],
     ) -> Iterator[str]:
         statistics = statistics_of(table, self._columns)
-        self._statistics.append(statistics)
+        self._statistics += statistics
         if statistics.record() != record["statistics"]:
             yield "the statistics in its footer are not those of its rows"
         pieces = pieces_of(record)
@@ -128,7 +128,7 @@ class _Verification:
             yield f"{SUMMARY}: is of another version than the last, {self._version.number}"
             return
         price = self._config.output.price_per_million_tokens
-        for name, value in counts(total(self._statistics), price=price).items():
+        for name, value in counts(self._statistics, price=price).items():
             if name != "saving" and summary.get(name) != value:
                 yield f"{SUMMARY}: {name} is {summary.get(name)}, the rows give {value}"
 

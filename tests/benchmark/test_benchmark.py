@@ -1,6 +1,8 @@
 import gzip
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +14,17 @@ from click.testing import CliRunner
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from compressor.benchmark import rayjob
-from compressor.benchmark.config import BenchmarkConfig
-from compressor.benchmark.contenders import Contender, Skipped
-from compressor.benchmark.rounds import time_rounds
-from compressor.benchmark.summary import markdown, summary
+from compressor.benchmark.apart import started, timed
+from compressor.benchmark.contender import Contender, Sample, Skipped, plain
+from compressor.benchmark.page import markdown
+from compressor.benchmark.parts import PARTS
+from compressor.benchmark.processes import Peaks
+from compressor.benchmark.rounds import Entrant, time_rounds, warm_up
+from compressor.benchmark.summary import job_data, machine, replicas_data, rounds_data
 from compressor.benchmark.texts import load_texts
 from compressor.benchmark.two_labels import write_two_label_copy
-from compressor.errors import InputError
+from compressor.errors import InputError, JobError
 from jobs.benchmark import main
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_texts_from_each_kind_of_file(tmp_path: Path) -> None:
@@ -65,60 +68,130 @@ def test_two_labels_give_the_probability_of_one_logit(tiny_model: Path, tmp_path
     assert torch.allclose(found, expected, atol=1e-6)
 
 
+def entrant(name: str, calls: list[str]) -> Entrant:
+    contender = plain(name, f"about {name}", lambda texts: calls.append(f"{name}{len(texts)}"))
+    return Entrant(Here(contender), ["text"] * 3, tokens=30, warm_up=2)
+
+
+class Here:
+    """A contender in this process."""
+
+    def __init__(self, contender: Contender) -> None:
+        self.name, self.about, self._contender = contender.name, contender.about, contender
+
+    def ready(self, texts: Sequence[str]) -> None:
+        self._task = self._contender.ready(texts)
+
+    def run(self) -> Sample:
+        return timed(self._task)
+
+
 def test_rounds_alternate() -> None:
     calls: list[str] = []
-    peers = [Contender(name, "", lambda _, name=name: calls.append(name)) for name in "ab"]  # type: ignore[misc]
-    timings = time_rounds(peers, ["text"], tokens=10, rounds=2, say=lambda _: None)
-    assert calls == ["a", "b", "a", "b", "b", "a"]  # a warm-up, forwards, backwards
+    entrants = [warm_up(entrant(name, calls)) for name in "ab"]
+    timings = time_rounds(entrants, rounds=2, say=lambda _: None)
+    assert calls == ["a2", "b2", "a3", "b3", "b3", "a3"]  # a warm-up, forwards, backwards
     assert [len(timing.seconds) for timing in timings] == [2, 2]
     low, high = timings[0].range_of_tokens_per_second
     assert low <= timings[0].tokens_per_second <= high
+    assert timings[0].memory is not None
+    assert timings[0].memory > 1e6
+
+
+def fails() -> Contender:
+    def run(texts: Sequence[str]) -> None:
+        raise KeyError("mask")
+
+    return plain("fails", "a peer that fails", run)
+
+
+def test_what_fails_in_its_process_says_so_here() -> None:
+    with started([fails]) as (runner,):
+        assert not isinstance(runner, Skipped)
+        runner.ready(["text"])
+        with pytest.raises(RuntimeError, match="KeyError: 'mask'"):
+            runner.run()
+        with pytest.raises(JobError, match="process died"):
+            runner.run()
 
 
 def test_the_span_leaves_out_the_start_of_the_replicas(tmp_path: Path) -> None:
-    (tmp_path / "_stats").mkdir()
+    shards = [{"file": "a", "seconds": 8.0}, {"file": "b", "seconds": 15.0}]
     for name, end in (("a", 110.0), ("b", 130.0)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (end, end))
-    shards = pa.table({"file": ["a", "b"], "seconds": [8.0, 15.0]})
-    pq.write_table(shards, tmp_path / "_stats" / "shards.parquet")
-    assert rayjob._span(tmp_path) == pytest.approx(28.0)
+    assert rayjob._span(tmp_path, shards) == pytest.approx(28.0)
 
 
 def test_the_result_as_a_page() -> None:
-    peers = [Contender("engine", "ours", len), Contender("slow", "theirs", len)]
-    timings = time_rounds(peers, ["text"] * 3, tokens=30, rounds=1, say=lambda _: None)
-    job = rayjob.JobTiming(20, 200, (12.0, 10.0, 11.0), (2.0, 4.0, 3.0))
-    setup = {"texts": 3, "tokens": 30, "rate": 0.5, "model": "default", "rounds": 1}
-    result = summary(timings, [Skipped("other", "not there")], job, setup)
+    entrants = [warm_up(entrant(name, [])) for name in ("engine", "slow")]
+    timings = time_rounds(entrants, rounds=1, say=lambda _: None)
+    run = rayjob.JobRun(20, 1, 200, 12.0, 4.0, 2.0, 3.0, Peaks(2**30, 2**31))
+    runs = run, replace(run, wall=10.0, span=2.0), replace(run, wall=11.0)
+    job = rayjob.JobTiming(runs, (100.0, 50.0, 50.0))
+    setup = {
+        "texts": 3, "tokens": 30, "rate": 0.5, "model": "default", "rounds": 1,
+        "device": "cpu", "dtype": "bfloat16",
+    }  # fmt: skip
+    result = {
+        "machine": machine(),
+        "setup": setup,
+        **rounds_data(timings, [Skipped("other", "not there")]),
+        "job": job_data(job),
+        "replicas": replicas_data([(1, 1.0, job), (2, 2.0, job)]),
+        "curve": None,
+        "startup": {"import Ray": 1.25},
+    }
     assert json.loads(json.dumps(result)) == result
     assert result["job"]["median_wall_seconds"] == 11.0
-    assert result["job"]["tokens_per_second"] == pytest.approx(66.7)
+    assert result["job"]["tokens_per_second"] == pytest.approx(50.0)
+    assert result["job"]["share_of_engine"] == pytest.approx(1.0)  # of 0.5, 2 and 1
+    assert [entry["efficiency"] for entry in result["replicas"]] == [1.0, 0.5]
     page = markdown(result)
+    assert "| import Ray | 1.25 |" in page
+    assert "(1.000 of the engine just before it)" in page
     assert "| `engine` |" in page
     assert "Not measured: other: not there." in page
     assert "20 rows" in page
+    assert "of a replica 2,048 MiB" in page
 
 
 def test_the_job_benchmark(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
+    names = [
+        "limit", "forward", "engine-parts", "transformers-pipeline", "llmlingua-list",
+    ]  # fmt: skip
     arguments = [
         f"model.name={tiny_model}",
         f"benchmark.output={tmp_path / 'out'}",
         "benchmark.passages=4",
         "benchmark.rounds=1",
+        f"benchmark.contenders=[{', '.join(names)}]",
         "benchmark.job=false",
+        "benchmark.startup=false",
+        "benchmark.lengths=[1,20]",
     ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "| `transformers-pipeline` |" in result.stdout
     written = json.loads((tmp_path / "out" / "benchmark.json").read_text())
-    names = [entry["name"] for entry in written["contenders"]]
-    assert names == ["engine", "engine-float32", "transformers-pipeline"]
-    assert [peer["name"] for peer in written["skipped"]] == ["llmlingua-list", "llmlingua-single"]
-    assert all(np.isfinite(entry["texts_per_second"]) for entry in written["contenders"])
+    entries = {entry["name"]: entry for entry in written["contenders"]}
+    skipped = {peer["name"] for peer in written["skipped"]}
+    assert set(entries) == {"engine", *names} - skipped
+    assert "llmlingua-list" in skipped
+    assert all(np.isfinite(entry["texts_per_second"]) for entry in entries.values())
+    assert all(entry["peak_memory"] > 1e6 for entry in entries.values())
+    assert entries["limit"]["of_limit"] == entries["forward"]["of_forward"] == 1
+    assert written["limit"]["operations_per_second"]["float32"] > 0
+    assert written["parts"]["share"].keys() == set(PARTS)
+    assert sum(written["parts"]["share"].values()) == pytest.approx(1)
+    assert [entry["words"] for entry in written["lengths"]] == [1, 20]
+    short, long = written["lengths"]
+    assert short["records"] > 10 * long["records"]
+    assert short["tokens"] == pytest.approx(long["tokens"], rel=0.1)
+    assert "| 20 | " in result.stdout
 
 
 def test_bad_input(tmp_path: Path) -> None:
@@ -132,21 +205,3 @@ def test_bad_input(tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert said in result.stderr
         assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_the_whole_job_is_timed(tiny_model: Path, tmp_path: Path) -> None:
-    config = BenchmarkConfig.model_validate(
-        {"model": {"name": str(tiny_model)}, "benchmark": {"job_repeat": 3}}
-    )
-    monkey = pytest.MonkeyPatch()
-    monkey.chdir(ROOT)
-    try:
-        timing = rayjob.time_job(
-            config, ["some text to compress"] * 5, tokens=25, scratch=tmp_path, say=lambda _: None
-        )
-    finally:
-        monkey.undo()
-    assert timing.rows == 15
-    assert timing.tokens_per_second > 0
-    assert timing.span_seconds[0] < timing.wall_seconds[0]

@@ -1,7 +1,6 @@
-"""Columns, chunks and the faster arithmetic give what the plain ways give; and the cost of it."""
+"""Columns, chunks and the faster arithmetic give what the plain ways give."""
 
 import re
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,13 +13,6 @@ from compressor import Compressor
 from compressor.engine import compressor as facade
 from compressor.engine import words
 from compressor.engine.budget import rank
-from compressor.engine.document import build_batch
-from compressor.engine.options import Selection
-from compressor.engine.outcome import Outcome
-from compressor.engine.render import Gaps
-from compressor.engine.selection import choose
-from compressor.engine.windows import cut_windows
-from compressor.engine.word_scores import word_means
 from tests.engine.texts import texts
 
 many = settings(
@@ -105,32 +97,3 @@ _PATTERNS: list[tuple[re.Pattern[str], tuple[str, ...]]] = [
     (words._QUALIFIED, ("::", "->")),
     (words._URL, ("://", "www.")),
 ]
-
-
-def test_all_but_the_model_keeps_up_with_a_gpu(bert: Compressor) -> None:
-    """On one core; a GPU does 400,000 tokens a second with a large encoder, fed by eight."""
-    rng = np.random.default_rng(0)
-    pool = np.array(
-        [f"{word}{end}" for word in COMMON for end in ("", "", "", ",", ".", "s", "ed")]
-    )
-    passages = [" ".join(rng.choice(pool, 90)) for _ in range(200)]
-    batch = build_batch(passages, bert._tokenizer)
-    scores = bert._scorer.score(batch.subwords.ids, cut_windows(batch, bert._scorer.form.window))
-    best = min(_cpu_seconds(bert, passages, scores) for _ in range(3))
-    assert 90 * len(passages) / best > 50_000  # words: fewer than tokens
-
-
-COMMON = ["the", "fox", "jumps", "over", "lazy", "dogs", "while", "people", "Berlin", "150,782"]
-
-
-def _cpu_seconds(bert: Compressor, passages: list[str], scores: Any) -> float:
-    """Of this thread, for everything but the forward pass."""
-    started = time.thread_time()
-    batch = build_batch(passages, bert._tokenizer)
-    cut_windows(batch, bert._scorer.form.window)
-    probability, gaps = word_means(batch, scores), Gaps.of(batch)
-    rates = np.full(len(passages), 0.5)
-    kept = choose(batch, gaps, probability, rates, Selection(rates), bert._tokenizer.count)
-    columns = Outcome(passages, batch, gaps, probability, kept, 0.0).columns()
-    assert len(columns.texts) == len(passages)
-    return time.thread_time() - started

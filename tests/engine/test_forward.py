@@ -66,6 +66,10 @@ def reference(model: Any, sequences: Sequences, keep: int | None) -> Margins:
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
+def margins(forward: Forward, sequences: Sequences) -> Margins:
+    return forward.start(sequences, 8192)().values
+
+
 @pytest.mark.parametrize("keep", [None, 0, 1])
 @pytest.mark.parametrize("model_type", sorted(ARCHITECTURES))
 def test_float32_is_that_of_transformers(model_type: str, keep: int | None) -> None:
@@ -73,7 +77,7 @@ def test_float32_is_that_of_transformers(model_type: str, keep: int | None) -> N
     assert supports(model, CPU)
     sequences = some_sequences()
     expected = reference(model, sequences, keep)
-    found = UnpaddedForward(model, keep=keep).margins(sequences)
+    found = margins(UnpaddedForward(model, keep=keep), sequences)
     assert expected.std() > 0.2
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 1e-4
@@ -85,7 +89,7 @@ def test_bfloat16_is_as_near_as_that_of_transformers(model_type: str) -> None:
     sequences = some_sequences()
     exact = reference(model, sequences, None)
     theirs = np.abs(reference(model.to(torch.bfloat16), sequences, None) - exact)
-    ours = np.abs(UnpaddedForward(model, keep=None).margins(sequences) - exact)
+    ours = np.abs(margins(UnpaddedForward(model, keep=None), sequences) - exact)
     assert ours.mean() < theirs.mean() * 1.1
     assert ours.max() < theirs.max() * 1.5
 
@@ -120,7 +124,7 @@ def test_the_padded_pass_is_that_of_transformers() -> None:
     for some in forward.batches(sequences.lengths, 1024):
         batch = Sequences(np.concatenate([rows[at] for at in some]), sequences.lengths[some])
         wanted = np.concatenate([expected[at] for at in some])
-        assert np.abs(forward.margins(batch) - wanted).max() < 1e-4
+        assert np.abs(margins(forward, batch) - wanted).max() < 1e-4
 
 
 @cache
@@ -135,18 +139,22 @@ def test_neighbours_do_not_change_a_bit(dtype: str) -> None:
     """On the shipped model: tiny ones take other kernels."""
     forward = shipped(dtype)
     sequences = some_sequences(sorted([3, 20, 33, 33, 115, 115, 115, 130, 192, 300, 512]), 30_000)
-    together = np.split(forward.margins(sequences), sequences.starts[1:])
+    together = np.split(margins(forward, sequences), sequences.starts[1:])
     for ids, found in zip(np.split(sequences.ids, sequences.starts[1:]), together, strict=True):
-        alone = forward.margins(Sequences(ids, np.array([len(ids)])))
+        alone = margins(forward, Sequences(ids, np.array([len(ids)])))
         assert np.array_equal(alone, found), len(ids)
 
 
 def test_threads_share_a_forward_pass() -> None:
     forward = shipped("bfloat16")
+
+    def at_once(sequences: Sequences) -> Margins:
+        return margins(forward, sequences)
+
     several = [some_sequences([n, n, 2 * n], 30_000) for n in (5, 17, 40, 64)]
-    alone = [forward.margins(sequences) for sequences in several]
+    alone = [margins(forward, sequences) for sequences in several]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(forward.margins, several * 2))
+        together = list(pool.map(at_once, several * 2))
     for found, expected in zip(together, alone * 2, strict=True):
         assert np.array_equal(found, expected)
 

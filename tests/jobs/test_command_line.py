@@ -15,7 +15,7 @@ from compressor.errors import InputError, JobError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.prune.config import PruneConfig
 from compressor.reinforce.config import ReinforceConfig
-from compressor.report.records import InspectConfig
+from compressor.report.config import InspectConfig
 from compressor.schema import Section, describe
 from compressor.train.config import TrainConfig
 from compressor.verify.config import VerifyConfig

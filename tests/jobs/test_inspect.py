@@ -10,7 +10,8 @@ from compressor import Compressor
 from compressor.config import CompressionSection
 from compressor.corpus.columns import text_columns
 from compressor.pipeline.rows import compress_table
-from compressor.report.records import InspectConfig, load_records
+from compressor.report.config import InspectConfig
+from compressor.report.records import load_records
 from jobs.inspect import main
 
 TEXTS = [

@@ -12,14 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from compressor.engine.forward.pending import Pending, at_once, queued, sent
 from compressor.engine.forward.sequences import Sequences
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 class PaddedForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
+
+    fixed_size = False
 
     def __init__(
         self, model: Any, device: torch.device, *, pad: int, longest: int, keep: int | None
@@ -41,21 +43,29 @@ class PaddedForward:
             for at in range(0, len(members), step):
                 yield members[at : at + step]
 
-    def margins(self, sequences: Sequences) -> Floats:
-        """logit(keep) - logit(drop) of each token of one batch, float32 [t]."""
+    def start(self, sequences: Sequences, max_tokens: int) -> Pending:  # noqa: ARG002
+        """Begin a batch of one padded length; raises `torch.OutOfMemoryError`."""
         lengths = sequences.lengths
         mask = np.arange(int(self._padded(lengths).max())) < lengths[:, None]
         block = np.full(mask.shape, self._pad, np.int64)
         block[mask] = sequences.ids
-        with torch.inference_mode():
-            logits = self._model(
-                input_ids=torch.from_numpy(block).to(self._device),
-                attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self._device),
-            ).logits.float()
-            margin = logits[..., 0]
-            if self._keep is not None:
-                margin = logits[..., self._keep] - logits[..., 1 - self._keep]
-            return np.asarray(margin.cpu().numpy()[mask], np.float32)
+
+        def work() -> torch.Tensor:
+            with torch.inference_mode():
+                solid = sent(mask, self._device)
+                logits = self._model(
+                    input_ids=sent(block, self._device), attention_mask=solid.long()
+                ).logits.float()
+                margin = logits[..., 0]
+                if self._keep is not None:
+                    margin = logits[..., self._keep] - logits[..., 1 - self._keep]
+                places = sent(np.flatnonzero(mask), self._device)
+                flat: torch.Tensor = margin.reshape(-1)[places]
+                return flat
+
+        if self._device.type == "cuda":
+            return queued(self._device, work)
+        return at_once(lambda: np.asarray(work().cpu().numpy(), np.float32))
 
     def _padded(self, lengths: Ints) -> Ints:
         """Lengths rounded up: fine steps where windows are short, coarse where they are few."""

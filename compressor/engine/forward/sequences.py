@@ -1,12 +1,16 @@
 """Windows as the model reads them: with their special ids, end to end, without padding."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+
+_POSITIONS_BEHIND_PAD = {"roberta", "xlm-roberta", "camembert"}
+"""By `model_type`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,14 @@ class Sequences:
 
     ids: Ints
     lengths: Ints
+
+    @classmethod
+    def joined(cls, several: list["Sequences"]) -> "Sequences":
+        """Those of each, one after the other."""
+        if len(several) == 1:
+            return several[0]
+        ids = np.concatenate([one.ids for one in several])
+        return cls(ids, np.concatenate([one.lengths for one in several]))
 
     @property
     def starts(self) -> Ints:
@@ -25,6 +37,25 @@ class Sequences:
     def column(self) -> Ints:
         """Each token's place in its own sequence, int64 [t]."""
         return np.arange(len(self.ids)) - np.repeat(self.starts, self.lengths)
+
+    def positions(self, pad: int | None) -> Ints:
+        """What a model's position embeddings are asked for, int64 [t].
+
+        RoBERTa counts from behind its padding id `pad`, and doesn't count that id in a text.
+        """
+        if pad is None:
+            return self.column
+        counted = self.ids != pad
+        running = np.cumsum(counted)
+        starts = self.starts
+        base = running[starts] - counted[starts]
+        within = running - np.repeat(base, self.lengths)
+        return np.asarray(within * counted + pad)
+
+
+def pad_before_positions(config: Any) -> int | None:
+    """The padding id that a model's positions begin behind; None where they begin at 0."""
+    return config.pad_token_id if config.model_type in _POSITIONS_BEHIND_PAD else None
 
 
 def surround(

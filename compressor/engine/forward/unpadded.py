@@ -15,26 +15,26 @@ import torch
 
 from compressor.engine.forward.attention import Run
 from compressor.engine.forward.encoder import Encoder
-from compressor.engine.forward.sequences import Sequences
+from compressor.engine.forward.pending import Pending, at_once
+from compressor.engine.forward.sequences import Sequences, pad_before_positions
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _TOKENS_PER_THREAD = 1024
 _ROWS = 32
-_POSITIONS_BEHIND_PAD = {"roberta", "xlm-roberta", "camembert"}
-ARCHITECTURES = {"bert", *_POSITIONS_BEHIND_PAD}
+ARCHITECTURES = {"bert", "roberta", "xlm-roberta", "camembert"}
 """By `model_type`; each is tested against transformers' own forward pass."""
 
 
 class UnpaddedForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
+    fixed_size = False
+
     def __init__(self, model: Any, *, keep: int | None) -> None:
         self._encoder = Encoder(model, keep)
-        self._pad = (
-            model.config.pad_token_id if model.config.model_type in _POSITIONS_BEHIND_PAD else None
-        )
+        self._pad = pad_before_positions(model.config)
 
     def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
         """Indices of sequences by rising length, at most `max_tokens` or one sequence each."""
@@ -48,24 +48,16 @@ class UnpaddedForward:
             yield order[first:last]
             first = last
 
-    def margins(self, sequences: Sequences) -> Floats:
-        """logit(keep) - logit(drop) of each token of one batch, float32 [t]."""
+    def start(self, sequences: Sequences, max_tokens: int) -> Pending:  # noqa: ARG002
+        """The margins of one batch, there when this returns."""
+        return at_once(lambda: self._margins(sequences))
+
+    def _margins(self, sequences: Sequences) -> Floats:
         count = len(sequences.ids)
         more = (0, -count % _ROWS)
         ids = torch.from_numpy(np.pad(sequences.ids, more))
-        positions = torch.from_numpy(np.pad(self._positions(sequences), more))
+        positions = torch.from_numpy(np.pad(sequences.positions(self._pad), more))
         return self._encoder(ids, positions, _runs(sequences))[:count].numpy()
-
-    def _positions(self, sequences: Sequences) -> Ints:
-        """RoBERTa counts from behind its padding id, and doesn't count that id in a text."""
-        if self._pad is None:
-            return sequences.column
-        counted = sequences.ids != self._pad
-        running = np.cumsum(counted)
-        starts = sequences.starts
-        base = running[starts] - counted[starts]
-        within = running - np.repeat(base, sequences.lengths)
-        return np.asarray(within * counted + self._pad)
 
 
 def supports(model: Any, device: torch.device) -> bool:

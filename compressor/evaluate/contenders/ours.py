@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from compressor.engine.compressor import Compressor
+from compressor.engine.scorer import Auto
 from compressor.evaluate.budget import Budget
 from compressor.models.resolve import digest, resolve
 
@@ -20,7 +21,7 @@ class Ours:
         *,
         device: str = "auto",
         dtype: str = "auto",
-        max_batch_tokens: int = 8192,
+        max_batch_tokens: int | Auto = "auto",
         storage_options: dict[str, Any] | None = None,
     ) -> None:
         """Raises `InputError` where there is no such checkpoint; it is loaded when it is used."""
