@@ -197,9 +197,6 @@ class ShotsSection(Section):
     policies: list[str] = Field(
         default=[], description="further policies over the same encoder, as LABEL=DIRECTORY"
     )
-    remember: bool = Field(
-        default=False, description="encode the pool once, on the device: for many problems"
-    )
 
     @field_validator("policies")
     @classmethod

@@ -1,4 +1,4 @@
-"""The Ray part of the job: the pool embedded, then source -> replicas -> sink for the rest."""
+"""The Ray part of the job: the pool looked at, then source -> replicas -> sink for the rest."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,13 +18,14 @@ from compressor.pipeline.resume import announce
 from compressor.pipeline.session import on_cluster, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
+from compressor.prune.opinions import SHOTS_AT_ONCE, Opinions, pays
 from compressor.prune.replica import Embedder, Replica, Work
 from compressor.prune.task import Task
 from compressor.reinforce.retrieve import Pool
 from compressor.reinforce.shots import Shot
 
-MOST_RESTARTS = 3  # of what embeds the pool
-EMBEDDED_AT_ONCE = 512
+MOST_RESTARTS = 3  # of what looks at the pool
+LOOKED_AT_ONCE = 8 * SHOTS_AT_ONCE  # whole blocks
 
 
 def prune_shards(task: Task, shots: Sequence[Shot] | None, ledger: Ledger) -> Ledger:
@@ -56,7 +57,7 @@ def _prune(
 
     config, plan = task.config, task.plan
     # In a list, so that Ray hands on the reference and doesn't fetch the pool on the way.
-    pool = None if shots is None else [ray.put(_embedded(task, shots, allocation))]
+    pool = None if shots is None else [ray.put(_looked_at(task, shots, allocation))]
     failed = int(ledger.counts("error").sum())
     budget = ErrorBudget(config.output.max_error_rate, plan.rows, failed)
     files = ShardFiles(task.target, task.schema, plain=False)
@@ -72,15 +73,19 @@ def _prune(
     return ledger
 
 
-def _embedded(task: Task, shots: Sequence[Shot], allocation: Allocation) -> Pool:
-    """The pool with its embeddings, made by as many actors as there will be replicas."""
+def _looked_at(
+    task: Task, shots: Sequence[Shot], allocation: Allocation
+) -> tuple[Pool, Opinions | None]:
+    """The pool with its embeddings, and what the policy makes of it where that pays.
+
+    By as many actors as there will be replicas.
+    """
     import ray
     from ray.util import ActorPool
 
-    questions = [shot.question for shot in shots]
-    parts = [
-        questions[at : at + EMBEDDED_AT_ONCE] for at in range(0, len(questions), EMBEDDED_AT_ONCE)
-    ]
+    # Of all questions, not of those that are left: a rerun must give the same.
+    asks = pays(task.plan.rows, task.config.prompt.candidates, len(shots))
+    parts = [shots[at : at + LOOKED_AT_ONCE] for at in range(0, len(shots), LOOKED_AT_ONCE)]
     actor: Any = ray.remote(Embedder)
     actors = [
         actor.options(
@@ -88,13 +93,15 @@ def _embedded(task: Task, shots: Sequence[Shot], allocation: Allocation) -> Pool
             num_gpus=allocation.gpus,
             max_restarts=MOST_RESTARTS,
             max_task_retries=MOST_RESTARTS,
-        ).remote(task.config, allocation.threads)
+        ).remote(task.config, allocation.threads, asks)
         for _ in range(min(allocation.least, len(parts)))
     ]
     try:
         pool: Any = ActorPool(actors)
-        found = list(pool.map(lambda one, part: one.embed.remote(part), parts))
+        found = list(pool.map(lambda one, part: one.look.remote(part), parts))
     finally:
         for one in actors:
             ray.kill(one)
-    return Pool(shots, np.concatenate(found))
+    embeddings = np.concatenate([one for one, _ in found])
+    known = Opinions.joined([one for _, one in found]) if asks else None
+    return Pool(shots, embeddings), known

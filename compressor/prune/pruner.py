@@ -9,17 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from compressor.errors import InputError
+from compressor.prune.opinions import Opinions, opinions
 from compressor.reader.loading import load_counter_of
+from compressor.reader.prompts import SEPARATOR
+from compressor.reinforce.actions import ranked
 from compressor.reinforce.encoder import Encoder
-from compressor.reinforce.observe import Candidates, Observer
+from compressor.reinforce.observe import Candidates, Observer, shot_features
 from compressor.reinforce.policy import Logits
-from compressor.reinforce.prune import Pruned, prune
+from compressor.reinforce.prune import Pruned, kept_words, prune, shortlist
 from compressor.reinforce.retrieve import Pool
 from compressor.reinforce.saved import load_policy
 from compressor.reinforce.shots import Shot
+from compressor.reinforce.words import Words
+
+Nearest = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+"""The candidates of a question, nearest first: their indices in the pool, and their cosines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +67,14 @@ class Pruner:
             )
         self.counter = load_counter_of(tokenizer or self.about.tokenizer, storage_options)
         self._observer = Observer(self.encoder, self.counter, self.about.compressor, device)
+        self._opinions: Opinions | None = None
 
     def pool(self, shots: Sequence[Shot]) -> Pool:
         """Shots that can be searched."""
         return Pool(shots, self.encoder.embed([shot.question for shot in shots]))
 
     def sees_as(self, other: "Pruner") -> "Pruner":
-        """Share another pruner's encoder and what it remembers; returns itself.
+        """Share another pruner's encoder; returns itself.
 
         Raises `InputError` where the two policies learnt from different ones.
         """
@@ -76,9 +85,14 @@ class Pruner:
         self.encoder, self._observer = other.encoder, other._observer
         return self
 
-    def remember(self, pool: Pool) -> None:
-        """Encode all of a pool once; what is made of it then looks it up. For many questions."""
-        self._observer.remember(pool.shots)
+    def opinions(self, shots: Sequence[Shot], *others: "Pruner") -> list[Opinions]:
+        """Its own of the shots, and those of others that see as it does."""
+        policies = [(one._policy, one.about) for one in (self, *others)]
+        return opinions(self._observer, policies, shots)
+
+    def know(self, found: Opinions | None) -> None:
+        """Look up in these opinions, of a pool's shots, what is asked about that pool."""
+        self._opinions = found
 
     def score(self, shots: Sequence[Shot]) -> list[ScoredShot]:
         """Each shot as it would stand in a prompt for any question."""
@@ -86,8 +100,7 @@ class Pruner:
             return []
         candidates, logits = self._look(shots, None, None)
         words = candidates.words
-        threshold = self.about.threshold
-        keep = words.fixed | (logits.words.cpu().numpy() >= np.log(threshold / (1 - threshold)))
+        keep = kept_words(words, logits, self.about.threshold, self.about.stages)
         texts = words.texts(keep, np.arange(len(words)))
         return [
             ScoredShot(probability, text, whole, tokens)
@@ -102,29 +115,57 @@ class Pruner:
 
     def for_all(self, shots: Sequence[Shot], budget: int) -> Pruned:
         """One prompt for any question."""
-        return self._prune(shots, None, budget, None)
-
-    def for_question(
-        self, question: str, pool: Pool, *, budget: int, candidates: int, apart: bool
-    ) -> tuple[Pruned, list[int]]:
-        """The prompt for a question, and which shots of the pool are in it, in its order."""
-        (embedding,) = self.encoder.embed([question])
-        chosen, near = pool.nearest(question, embedding, candidates, apart=apart)
-        shots = [pool.shots[at] for at in chosen.tolist()]
-        pruned = self._prune(shots, near, budget, question)
-        return pruned, [int(chosen[at]) for at in pruned.shots]
-
-    def _prune(self, shots: Sequence[Shot], near: Any, budget: int, question: str | None) -> Pruned:
         if not shots:
             return Pruned("", 0, (), 0)
-        candidates, logits = self._look(shots, near, question)
-        return prune(
-            candidates,
-            logits,
-            budget=budget,
-            threshold=self.about.threshold,
-            stages=self.about.stages,
-        )
+        candidates, logits = self._look(shots, None, None)
+        return self._prune(candidates.words, logits, budget)
+
+    def nearest(self, question: str, pool: Pool, candidates: int, *, apart: bool) -> Nearest:
+        """Among which shots the policy chooses for a question; see `Pool.nearest`."""
+        (embedding,) = self.encoder.embed([question])
+        return pool.nearest(question, embedding, candidates, apart=apart)
+
+    def for_question(
+        self, question: str, pool: Pool, nearest: Nearest, budget: int
+    ) -> tuple[Pruned, list[int]]:
+        """The prompt for a question, and which shots of the pool are in it, in its order."""
+        chosen, near = nearest
+        if not len(chosen):
+            return Pruned("", 0, (), 0), []
+        shots = [pool.shots[at] for at in chosen.tolist()]
+        if self._opinions is not None:
+            some, words, logits = self._recall(shots, nearest, question, budget, self._opinions)
+            chosen = chosen[some]
+        else:
+            candidates, logits = self._look(shots, near, question)
+            words = candidates.words
+        pruned = self._prune(words, logits, budget)
+        return pruned, [int(chosen[at]) for at in pruned.shots]
+
+    def _recall(
+        self,
+        shots: Sequence[Shot],
+        nearest: Nearest,
+        question: str,
+        budget: int,
+        known: Opinions,
+    ) -> tuple[npt.NDArray[np.int64], Words, Logits]:
+        """Those of the candidates that may be chosen, their words, and the logits of both."""
+        chosen, near = nearest
+        features = shot_features(shots, known.whole[chosen], near, question)
+        with torch.inference_mode():
+            seen = torch.from_numpy(features).float().to(self.encoder.device)
+            odds = torch.from_numpy(known.shots[chosen]) + self._policy.compared(seen).cpu()
+        rank = ranked(Logits(odds, odds[:0]), len(shots), self.about.stages)
+        room = budget + int(self.counter.count([SEPARATOR])[0])
+        some = shortlist(known.tokens[chosen], known.least[chosen], rank, room)
+        words = Words.of([shots[at] for at in some], self.encoder.tokenizer, self.counter)
+        of_words = torch.from_numpy(known.words_of(chosen[some]))
+        return some, words, Logits(odds[torch.from_numpy(some)], of_words)
+
+    def _prune(self, words: Words, logits: Logits, budget: int) -> Pruned:
+        about = self.about
+        return prune(words, logits, budget=budget, threshold=about.threshold, stages=about.stages)
 
     def _look(
         self, shots: Sequence[Shot], near: Any, question: str | None

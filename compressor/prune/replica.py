@@ -13,9 +13,11 @@ from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.progress import begin_shard
 from compressor.pipeline.statistics import Statistics
 from compressor.prune.config import PruneConfig
+from compressor.prune.opinions import Opinions
 from compressor.prune.pruner import Pruner
 from compressor.prune.rows import prompts_for, scored_shots
 from compressor.reinforce.retrieve import Pool
+from compressor.reinforce.shots import Shot
 
 MOST_ATTEMPTS = 3  # of a shard whose replica died each time
 
@@ -37,7 +39,11 @@ def load(config: PruneConfig, threads: int) -> Pruner:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is done with each table; pool: a reference to the shots, None where rows are shots."""
+    """What is done with each table.
+
+    pool: a reference to the pool and to the policy's opinions of it, where these pay, in a list, so
+    that Ray hands it on; None where rows are shots.
+    """
 
     config: PruneConfig
     threads: int
@@ -70,10 +76,14 @@ class Replica:
         import ray
 
         self._work, self._tally = work, tally
-        self._pool: Pool | None = None if work.pool is None else ray.get(work.pool[0])
+        self._pool: Pool | None = None
+        known: Opinions | None = None
+        if work.pool is not None:
+            self._pool, known = ray.get(work.pool[0])
         self._failure: Exception | None = None
         try:
             self._pruner = load(work.config, work.threads)
+            self._pruner.know(known)
         except Exception as error:  # for the first shard to tell: an actor that ends here is
             self._failure = error  # replaced as if its machine had gone
 
@@ -98,11 +108,13 @@ class Replica:
 
 
 class Embedder:
-    """Embeds the questions of a pool, part by part."""
+    """Embeds a pool, part by part, and asks the policy about it where `asks`."""
 
-    def __init__(self, config: PruneConfig, threads: int) -> None:
+    def __init__(self, config: PruneConfig, threads: int, asks: bool) -> None:
         self._pruner = load(config, threads)
+        self._asks = asks
 
-    def embed(self, questions: list[str]) -> Any:
-        """float32 [n, D]."""
-        return self._pruner.encoder.embed(questions)
+    def look(self, shots: list[Shot]) -> tuple[Any, Opinions | None]:
+        """Embeddings, float32 [n, D], and opinions."""
+        embeddings = self._pruner.encoder.embed([shot.question for shot in shots])
+        return embeddings, self._pruner.opinions(shots)[0] if self._asks else None

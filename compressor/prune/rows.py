@@ -48,9 +48,9 @@ def prompts_for(
     """Append `QUESTION_FIELDS` to a table of questions."""
 
     def make(asked: str) -> Row:
-        pruned, _ = pruner.for_question(
-            asked.strip(), pool, budget=budget, candidates=candidates, apart=apart
-        )
+        question = asked.strip()
+        nearest = pruner.nearest(question, pool, candidates, apart=apart)
+        pruned, _ = pruner.for_question(question, pool, nearest, budget)
         return {
             "pruned_shots": pruned.text,
             "shots_kept": len(pruned.shots),

@@ -107,7 +107,7 @@ class Environment:
         with torch.no_grad():
             logits = policy(posed.candidates.seen)
         return prune(
-            posed.candidates,
+            posed.candidates.words,
             logits,
             budget=self._config.episode.budget,
             threshold=threshold,

@@ -80,7 +80,7 @@ class Observer:
         encoded = in_rows(states, words.batch.subwords.counts)
         at, of_word = positions_of(words, encoded)
         inside = words.in_question.astype(np.float64)
-        of_shots = shot_features(shots, words, nearness, question)
+        of_shots = shot_features(shots, words.whole, nearness, question)
         of_words = np.stack([inside, logits * inside, logits * (1 - inside)], 1)
         features = (
             torch.from_numpy(some).float().to(states.device) for some in (of_shots, of_words)
@@ -121,9 +121,15 @@ class Observer:
 
 
 def shot_features(
-    shots: Sequence[Shot], words: Words, nearness: Floats | None, question: str | None
+    shots: Sequence[Shot],
+    whole: npt.NDArray[np.int64],
+    nearness: Floats | None,
+    question: str | None,
 ) -> Floats:
-    """float64 [k, 6], see `SHOT_FEATURES`; those that compare with a question are 0 without one."""
+    """float64 [k, 6], see `SHOT_FEATURES`; those that compare with a question are 0 without one.
+
+    whole: int64 [k], tokens of each shot as it is, a separator behind it.
+    """
     columns = np.zeros((6, len(shots)))
     if nearness is not None:
         columns[:2] = standardised(nearness), nearness - TYPICAL_NEARNESS
@@ -133,7 +139,7 @@ def shot_features(
         columns[2] = standardised(np.array([len(asked & o) / max(1, len(asked | o)) for o in own]))
         sizes = np.array([len(shot.question) for shot in shots], np.float64)
         columns[3] = np.log(sizes.clip(1) / max(1, len(question)))
-    columns[4] = words.whole / TYPICAL_TOKENS - 1
+    columns[4] = whole / TYPICAL_TOKENS - 1
     columns[5] = np.array([shot.solution.count("\n") for shot in shots]) / TYPICAL_LINES - 1
     return columns.T
 

@@ -106,16 +106,23 @@ class Policy(nn.Module):
         self.shot_features.weight.data[0, 0] = nearness_weight
 
     def forward(self, seen: Seen) -> Logits:
+        found = self.alone(seen)
+        return Logits(found.shots + self.compared(seen.shots), found.words)
+
+    def alone(self, seen: Seen) -> Logits:
+        """What no question changes: the logits without what features of shots add to them."""
         hidden, mask = seen.encoded.hidden, seen.encoded.mask
         shots = self.shot_head.keep(masked_mean(hidden, mask))
         places = self.word_head.keep(hidden.flatten(0, 1)[seen.at])
         words = len(seen.words)
         count = torch.bincount(seen.of_word, minlength=words).clamp(min=1)
         means = places.new_zeros(words).index_add(0, seen.of_word, places) / count
-        return Logits(
-            shots + self.shot_features(seen.shots)[:, 0],
-            means + self.word_features(seen.words)[:, 0],
-        )
+        return Logits(shots, means + self.word_features(seen.words)[:, 0])
+
+    def compared(self, features: torch.Tensor) -> torch.Tensor:
+        """What the features of shots, float32 [k, 6], add to their logits, [k]."""
+        added: torch.Tensor = self.shot_features(features)[:, 0]
+        return added
 
     def groups(self) -> Iterator[tuple[str, list[nn.Parameter]]]:
         """("heads", ...) and ("features", ...), which learn at rates of their own."""

@@ -35,6 +35,7 @@ def fillers(policy_folder: Path, tiny_model: Path) -> Fillers:
         compressor=str(tiny_model),
         device="cpu",
         seed=0,
+        many=False,
     )
 
 
@@ -67,6 +68,30 @@ def test_all_fill_their_budget_and_none_exceeds_it(fillers: Fillers, budget: int
     assert [fillers.load(name).compress([ASKED[0].question], budget)[0] for name in FILLERS] == [
         prompts[name][0] for name in FILLERS
     ]
+
+
+def test_a_pool_looked_at_once_gives_the_same_prompts(
+    fillers: Fillers, policy_folder: Path, tiny_model: Path
+) -> None:
+    questions = [shot.question for shot in ASKED]
+    pruner = Pruner(str(policy_folder), device="cpu")
+    once = Fillers(
+        pruner,
+        "digest",
+        pruner.pool(make_shots(24)),
+        candidates=10,
+        compressor=str(tiny_model),
+        device="cpu",
+        seed=0,
+        many=True,
+    )
+    further = once.of("again", Pruner(str(policy_folder), device="cpu").sees_as(pruner), "digest")
+    for name in FILLERS:
+        assert once.load(name).identity == fillers.load(name).identity
+        assert once.load(name).compress(questions, 110) == fillers.load(name).compress(
+            questions, 110
+        )
+    assert further.compress(questions, 110) == once.load("pruned").compress(questions, 110)
 
 
 def overrides(tmp_path: Path, policy: Path, reader: Path, model: Path) -> list[str]:
@@ -122,7 +147,7 @@ def test_a_further_policy_is_a_contender(
     policy_folder: Path, counter_folder: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     settings = overrides(tmp_path, policy_folder, counter_folder, tiny_model)
-    more = [f"shots.policies=[again={policy_folder}]", "shots.budgets=[110]", "shots.remember=true"]
+    more = [f"shots.policies=[again={policy_folder}]", "shots.budgets=[110]"]
     outcome = run(load(EvaluateConfig, None, [*settings, *more]), lambda _: None)
     found = {row["contender"]: row for row in outcome.results["tasks"][0]["metrics"][0]["rows"]}
     assert found["again"]["value"] == found["pruned"]["value"]

@@ -17,11 +17,13 @@ from compressor.evaluate.budget import SHIPPED, Budget
 from compressor.evaluate.cells import ORIGINAL
 from compressor.evaluate.inputs import fingerprint
 from compressor.models.resolve import digest, resolve
-from compressor.prune.pruner import Pruner
+from compressor.prune.pruner import Nearest, Pruner
 from compressor.reader.prompts import SEPARATOR
 from compressor.reinforce.retrieve import Pool
 from compressor.reinforce.shots import Shot, told_anew
 
+_ABOUT = 8
+"""Tokens by which texts may have fewer together than one by one: what is larger can't fit."""
 Fill = Callable[[str, int], str]
 """(question, budget in tokens) -> the examples in front of it."""
 
@@ -51,11 +53,16 @@ class Fillers:
         compressor: str,
         device: str,
         seed: int,
+        many: bool,
     ) -> None:
-        """candidates: the nearest examples among which all but `random` choose."""
+        """candidates: the nearest examples among which all but `random` choose; many: so many
+        prompts will be asked for that policies look at the whole pool once.
+        """
         self._pruner, self._pool, self._seed = pruner, pool, seed
         self._candidates, self._compressor_name, self._device = candidates, compressor, device
         self._counter: TokenCounter = pruner.counter
+        self._pruners, self._unasked = [pruner], many
+        self._near: dict[str, Nearest] = {}
         self._pruned: dict[tuple[str, int], tuple[str, list[int]]] = {}
         texts = [shot.text for shot in pool.shots]
         self._shared = fingerprint(texts, pruner.encoder.identity, candidates)
@@ -67,6 +74,7 @@ class Fillers:
 
     def of(self, label: str, pruner: Pruner, policy_digest: str) -> Contender:
         """What another policy makes of the same examples, under a name of its own."""
+        self._pruners.append(pruner)
 
         def fill(question: str, budget: int) -> str:
             return self._prune(pruner, question, budget)[0]
@@ -140,22 +148,39 @@ class Fillers:
         return self._pruned[question, budget]
 
     def _prune(self, pruner: Pruner, question: str, budget: int) -> tuple[str, list[int]]:
-        pruned, shots = pruner.for_question(
-            question, self._pool, budget=budget, candidates=self._candidates, apart=True
-        )
+        if self._unasked:
+            first, *others = self._pruners
+            found = first.opinions(self._pool.shots, *others)
+            for one, own in zip(self._pruners, found, strict=True):
+                one.know(own)
+            self._unasked = False
+        pruned, shots = pruner.for_question(question, self._pool, self._looked(question), budget)
         return pruned.text, shots
 
     def _nearest(self, question: str) -> list[Shot]:
-        (embedding,) = self._pruner.encoder.embed([question])
-        chosen, _ = self._pool.nearest(question, embedding, self._candidates, apart=True)
+        chosen, _ = self._looked(question)
         return [self._pool.shots[at] for at in chosen.tolist()]
 
+    def _looked(self, question: str) -> Nearest:
+        """The candidates of a question, looked for once, whoever asks and for whatever budget."""
+        if question not in self._near:
+            self._near[question] = self._pruner.nearest(
+                question, self._pool, self._candidates, apart=True
+            )
+        return self._near[question]
+
     def _filled(self, shots: Sequence[Shot], budget: int) -> str:
+        own = self._counter.count([shot.text for shot in shots]).tolist()
         taken: list[str] = []
-        for shot in shots:
+        tokens = 0
+        for shot, size in zip(shots, own, strict=True):
+            if tokens + size > budget + _ABOUT:
+                continue
             trial = SEPARATOR.join([shot.text, *taken])
-            if int(self._counter.count([trial])[0]) <= budget:
+            found = int(self._counter.count([trial])[0])
+            if found <= budget:
                 taken.insert(0, shot.text)
+                tokens = found
         return SEPARATOR.join(taken)
 
     @cached_property

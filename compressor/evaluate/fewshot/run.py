@@ -21,6 +21,7 @@ from compressor.evaluate.fewshot.task import FewShot
 from compressor.evaluate.inputs import Inputs
 from compressor.evaluate.results import build_results
 from compressor.evaluate.write import write
+from compressor.prune.opinions import pays
 from compressor.prune.pruner import Pruner
 from compressor.reader.reader import open_reader
 from compressor.reinforce.prepare import embedded
@@ -57,9 +58,8 @@ def run_shots(config: EvaluateConfig, say: Say) -> tuple[dict[str, Any], list[st
         compressor=config.model.name,
         device=config.model.device,
         seed=config.evaluate.seed,
+        many=pays(len(problems), section.candidates, len(shots)),
     )
-    if section.remember:
-        pruner.remember(pool)
     wanted = [(fillers.nothing(), 0)]
     others = [_other(entry, fillers, pruner, config) for entry in section.policies]
     for budget in section.budgets:
