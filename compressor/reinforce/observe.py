@@ -106,18 +106,23 @@ class Observer:
 
     def _compressor_logits(self, words: Words, texts: Sequence[str]) -> Floats:
         """float64 [w]; 0 without a compressor."""
-        found = np.zeros(len(words.row))
         if self._compressor_name is None:
-            return found
-        row, start = words.starts()
-        for shot, result in enumerate(self._compressor.compress(texts, 1.0)):
-            mine = row == shot
-            if len(result.words) and mine.any():
-                ends = np.array([end for _, end in result.words])
-                at = np.minimum(np.searchsorted(ends, start[mine], "right"), len(ends) - 1)
-                p = result.probabilities[at].astype(np.float64).clip(_LEAST, 1 - _LEAST)
-                found[mine] = np.log(p / (1 - p))
-        return found
+            return np.zeros(len(words.row))
+        return word_logits(self._compressor, words, texts)
+
+
+def word_logits(compressor: "Compressor", words: Words, texts: Sequence[str]) -> Floats:
+    """The log-odds of keeping each word by a compressor, float64 [w]; texts: of the words' shots."""
+    found = np.zeros(len(words.row))
+    row, start = words.starts()
+    for shot, result in enumerate(compressor.compress(texts, 1.0)):
+        mine = row == shot
+        if len(result.words) and mine.any():
+            ends = np.array([end for _, end in result.words])
+            at = np.minimum(np.searchsorted(ends, start[mine], "right"), len(ends) - 1)
+            p = result.probabilities[at].astype(np.float64).clip(_LEAST, 1 - _LEAST)
+            found[mine] = np.log(p / (1 - p))
+    return found
 
 
 def shot_features(

@@ -74,6 +74,13 @@ def prune(
     return _pruned(words, filled, chosen)
 
 
+def fill(words: Words, priority: Floats, budget: int) -> Pruned:
+    """Of all shots the words of the highest priority, float [w], that fit, none of them fixed."""
+    every = np.ones(len(words), bool)
+    none = np.zeros(len(words.row), bool)
+    return _pruned(words, _top_up(words, none, every, priority, budget), every)
+
+
 def kept_words(words: Words, logits: Logits, threshold: float, stages: Sequence[str]) -> Flags:
     """The fixed words and those of at least this probability; all without that stage. bool [w]"""
     if WORDS not in stages:

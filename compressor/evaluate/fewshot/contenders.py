@@ -13,14 +13,16 @@ import numpy as np
 
 from compressor.engine.compressor import Compressor
 from compressor.engine.subwords import TokenCounter
-from compressor.evaluate.budget import SHIPPED, Budget
 from compressor.evaluate.cells import ORIGINAL
 from compressor.evaluate.inputs import fingerprint
 from compressor.models.resolve import digest, resolve
 from compressor.prune.pruner import Nearest, Pruner
 from compressor.reader.prompts import SEPARATOR
+from compressor.reinforce.observe import word_logits
+from compressor.reinforce.prune import fill
 from compressor.reinforce.retrieve import Pool
 from compressor.reinforce.shots import Shot, told_anew
+from compressor.reinforce.words import Words
 
 _ABOUT = 8
 """Tokens by which texts may have fewer together than one by one: what is larger can't fit."""
@@ -117,24 +119,22 @@ class Fillers:
         return cut
 
     def compressed(self, question: str, budget: int) -> str:
-        """The examples that the policy keeps, whole, compressed word by word."""
-        chosen = self._of_policy(question, budget)[1]
-        text = SEPARATOR.join(self._pool.shots[at].text for at in chosen)
-        tokens = int(self._counter.count([text])[0])
-        if tokens <= budget:
-            return text
-        (result,) = self._compressor.compress([text], 1.0)
-        starts = [start for start, _ in result.words]
-        chance = dict(zip(starts, result.probabilities.tolist(), strict=True))
-        (words,) = self._budget.words([text])
-        scores = [chance.get(start, 0.0) for start, _ in words]
-        return self._budget.cut([text], [scores], budget / tokens)[0]
+        """The examples that the policy keeps, whole, of which the likeliest words stay that fit.
+
+        What parts the examples stays, too: a model takes them for one where that is lost.
+        """
+        shots = [self._pool.shots[at] for at in reversed(self._of_policy(question, budget)[1])]
+        if not shots:
+            return ""
+        words = Words.of(shots, self._pruner.encoder.tokenizer, self._counter)
+        chances = word_logits(self._compressor, words, [shot.text for shot in shots])
+        return fill(words, chances, budget).text
 
     def policy_identity(self) -> str:
         return self._policy
 
     def compressor_identity(self) -> str:
-        return f"{self._policy} {digest(resolve(self._compressor_name))}"
+        return f"{self._policy} {digest(resolve(self._compressor_name))} 2"
 
     def random_identity(self) -> str:
         return str(self._seed)
@@ -186,12 +186,6 @@ class Fillers:
     @cached_property
     def _compressor(self) -> Compressor:
         return Compressor.from_pretrained(self._compressor_name, device=self._device)
-
-    @cached_property
-    def _budget(self) -> Budget:
-        from compressor.engine.subwords import load_counter
-
-        return Budget(load_counter(SHIPPED), self._counter, "the judge's", "the judge's")
 
 
 FILLERS: dict[str, Callable[[Fillers], str]] = {
