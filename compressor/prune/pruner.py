@@ -120,10 +120,14 @@ class Pruner:
         candidates, logits = self._look(shots, None, None)
         return self._prune(candidates.words, logits, budget)
 
-    def nearest(self, question: str, pool: Pool, candidates: int, *, apart: bool) -> Nearest:
-        """Among which shots the policy chooses for a question; see `Pool.nearest`."""
-        (embedding,) = self.encoder.embed([question])
-        return pool.nearest(question, embedding, candidates, apart=apart)
+    def nearest(
+        self, questions: Sequence[str], pool: Pool, candidates: int, *, apart: bool
+    ) -> list[Nearest]:
+        """Among which shots the policy chooses for each question; see `Pool.nearest`."""
+        return [
+            pool.nearest(question, embedding, candidates, apart=apart)
+            for question, embedding in zip(questions, self.encoder.embed(questions), strict=True)
+        ]
 
     def for_question(
         self, question: str, pool: Pool, nearest: Nearest, budget: int

@@ -1,9 +1,11 @@
 """A table in, the same table with our columns out, whatever its rows hold. No Ray, no storage.
 
-Rows are questions, each to get a prompt, or the shots of a pool, each scored by itself. A row that
-can't be used gets a status and a reason, and the rest goes on.
+Rows are questions, each to get a prompt, or the shots of a pool, each scored by itself. They go
+block by block; where a block fails, its rows go one by one. A row that can't be used gets a status
+and a reason, and the rest goes on.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,7 +34,9 @@ SHOT_FIELDS = [
     *TOKENS,
     *ENDS,
 ]
+ROWS_AT_ONCE = 64
 Row = dict[str, Any]
+Cell = str | UnicodeDecodeError | None
 
 
 def prompts_for(
@@ -47,18 +51,21 @@ def prompts_for(
 ) -> tuple[pa.Table, Statistics]:
     """Append `QUESTION_FIELDS` to a table of questions."""
 
-    def make(asked: str) -> Row:
-        question = asked.strip()
-        nearest = pruner.nearest(question, pool, candidates, apart=apart)
-        pruned, _ = pruner.for_question(question, pool, nearest, budget)
-        return {
-            "pruned_shots": pruned.text,
-            "shots_kept": len(pruned.shots),
-            "original_tokens": pruned.whole_tokens,
-            "compressed_tokens": pruned.tokens,
-        }
+    def make(texts: Sequence[tuple[str, ...]]) -> list[Row]:
+        questions = [question.strip() for (question,) in texts]
+        near = pruner.nearest(questions, pool, candidates, apart=apart)
+        return [
+            {
+                "pruned_shots": pruned.text,
+                "shots_kept": len(pruned.shots),
+                "original_tokens": pruned.whole_tokens,
+                "compressed_tokens": pruned.tokens,
+            }
+            for question, nearest in zip(questions, near, strict=True)
+            for pruned, _ in [pruner.for_question(question, pool, nearest, budget)]
+        ]
 
-    rows = [_guarded(make, question) for question in texts_of(table.column(column))]
+    rows = made(make, [(question,) for question in texts_of(table.column(column))])
     return _append(table, rows, QUESTION_FIELDS)
 
 
@@ -69,16 +76,19 @@ def scored_shots(
     questions = texts_of(table.column(question_column))
     solutions = texts_of(table.column(solution_column))
 
-    def make(question: str, solution: str) -> Row:
-        (found,) = pruner.score([Shot("", question.strip(), solution.strip())])
-        return {
-            "pruned_shot": found.text,
-            "keep_probability": found.probability,
-            "original_tokens": found.whole_tokens,
-            "compressed_tokens": found.tokens,
-        }
+    def make(texts: Sequence[tuple[str, ...]]) -> list[Row]:
+        shots = [Shot("", question.strip(), solution.strip()) for question, solution in texts]
+        return [
+            {
+                "pruned_shot": found.text,
+                "keep_probability": found.probability,
+                "original_tokens": found.whole_tokens,
+                "compressed_tokens": found.tokens,
+            }
+            for found in pruner.score(shots)
+        ]
 
-    rows = [_guarded(make, *pair) for pair in zip(questions, solutions, strict=True)]
+    rows = made(make, list(zip(questions, solutions, strict=True)))
     return _append(table, rows, SHOT_FIELDS)
 
 
@@ -97,16 +107,42 @@ def shots_of(table: pa.Table, question_column: str, solution_column: str) -> lis
     ]
 
 
-def _guarded(make: Callable[..., Row], *texts: str | UnicodeDecodeError | None) -> Row:
-    for text in texts:
+def made(
+    make: Callable[[Sequence[tuple[str, ...]]], list[Row]], cells: Sequence[tuple[Cell, ...]]
+) -> list[Row]:
+    """What `make` makes of the texts of each row, with a status; where one can't be used, why."""
+    rows: list[Row] = [{}] * len(cells)
+    usable: dict[int, tuple[str, ...]] = {}
+    for number, row in enumerate(cells):
+        texts = tuple(text for text in row if isinstance(text, str) and text.strip())
+        if len(texts) == len(row):
+            usable[number] = texts
+        else:
+            rows[number] = _unusable(row)
+    waiting = iter(usable.items())
+    while some := list(itertools.islice(waiting, ROWS_AT_ONCE)):
+        done = _guarded(make, [texts for _, texts in some])
+        for (number, _), found in zip(some, done, strict=True):
+            rows[number] = found
+    return rows
+
+
+def _unusable(row: Sequence[Cell]) -> Row:
+    for text in row:
         if isinstance(text, UnicodeDecodeError):
             return {STATUS: FAILED, ERROR: f"not UTF-8: {text}"[:MESSAGE_LENGTH]}
-        if text is None or not text.strip():
-            return {STATUS: EMPTY}
+    return {STATUS: EMPTY}
+
+
+def _guarded(
+    make: Callable[[Sequence[tuple[str, ...]]], list[Row]], texts: Sequence[tuple[str, ...]]
+) -> list[Row]:
     try:
-        return {**make(*texts), STATUS: OK}
+        return [{**row, STATUS: OK} for row in make(texts)]
     except Exception as error:  # whatever one row raises is that row's affair
-        return {STATUS: FAILED, ERROR: f"{type(error).__name__}: {error}"[:MESSAGE_LENGTH]}
+        if len(texts) > 1:
+            return [row for one in texts for row in _guarded(make, [one])]
+        return [{STATUS: FAILED, ERROR: f"{type(error).__name__}: {error}"[:MESSAGE_LENGTH]}]
 
 
 def _append(

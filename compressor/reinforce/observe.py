@@ -112,7 +112,7 @@ class Observer:
 
 
 def word_logits(compressor: "Compressor", words: Words, texts: Sequence[str]) -> Floats:
-    """The log-odds of keeping each word by a compressor, float64 [w]; texts: of the words' shots."""
+    """A compressor's log-odds of keeping each word, float64 [w]; texts: of the words' shots."""
     found = np.zeros(len(words.row))
     row, start = words.starts()
     for shot, result in enumerate(compressor.compress(texts, 1.0)):

@@ -34,14 +34,15 @@ def test_prompts_are_those_of_looking_anew(
 ) -> None:
     knowing = Pruner(str(policy_folder), device="cpu").sees_as(pruner)
     knowing.know(pruner.opinions(pool.shots)[0])
+    near = pruner.nearest(QUESTIONS, pool, 16, apart=True)
     asked = [
-        (question, budget, pruner.nearest(question, pool, 16, apart=True))
-        for question in QUESTIONS
+        (question, budget, nearest)
+        for question, nearest in zip(QUESTIONS, near, strict=True)
         for budget in BUDGETS
     ]
-    anew = [pruner.for_question(question, pool, near, budget) for question, budget, near in asked]
+    anew = [pruner.for_question(question, pool, one, budget) for question, budget, one in asked]
     monkeypatch.delattr(Observer, "observe")  # what is known isn't looked at again
-    found = [knowing.for_question(question, pool, near, budget) for question, budget, near in asked]
+    found = [knowing.for_question(question, pool, one, budget) for question, budget, one in asked]
     assert found == anew
     assert len({pruned.text for pruned, _ in found}) == len(asked)
     for (pruned, shots), (_, budget, _) in zip(found, asked, strict=True):

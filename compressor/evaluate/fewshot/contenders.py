@@ -164,8 +164,8 @@ class Fillers:
     def _looked(self, question: str) -> Nearest:
         """The candidates of a question, looked for once, whoever asks and for whatever budget."""
         if question not in self._near:
-            self._near[question] = self._pruner.nearest(
-                question, self._pool, self._candidates, apart=True
+            (self._near[question],) = self._pruner.nearest(
+                [question], self._pool, self._candidates, apart=True
             )
         return self._near[question]
 
