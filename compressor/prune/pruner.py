@@ -156,14 +156,15 @@ class Pruner:
     ) -> tuple[npt.NDArray[np.int64], Words, Logits]:
         """Those of the candidates that may be chosen, their words, and the logits of both."""
         chosen, near = nearest
+        counter = self._observer.counter
         features = shot_features(shots, known.whole[chosen], near, question)
         with torch.inference_mode():
             seen = torch.from_numpy(features).float().to(self.encoder.device)
             odds = torch.from_numpy(known.shots[chosen]) + self._policy.compared(seen).cpu()
         rank = ranked(Logits(odds, odds[:0]), len(shots), self.about.stages)
-        room = budget + int(self.counter.count([SEPARATOR])[0])
+        room = budget + int(counter.count([SEPARATOR])[0])
         some = shortlist(known.tokens[chosen], known.least[chosen], rank, room)
-        words = Words.of([shots[at] for at in some], self.encoder.tokenizer, self.counter)
+        words = Words.of([shots[at] for at in some], self.encoder.tokenizer, counter)
         of_words = torch.from_numpy(known.words_of(chosen[some]))
         return some, words, Logits(odds[torch.from_numpy(some)], of_words)
 
