@@ -5,7 +5,7 @@ results; one process, one device.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -137,13 +137,13 @@ class Pruner:
         if not len(chosen):
             return Pruned("", 0, (), 0), []
         shots = [pool.shots[at] for at in chosen.tolist()]
-        if self._opinions is not None:
-            some, words, logits = self._recall(shots, nearest, question, budget, self._opinions)
-            chosen = chosen[some]
-        else:
+        if self._opinions is None:
             candidates, logits = self._look(shots, near, question)
-            words = candidates.words
-        pruned = self._prune(words, logits, budget)
+            pruned = self._prune(candidates.words, logits, budget)
+        else:
+            some, words, logits = self._recall(shots, nearest, question, budget, self._opinions)
+            found = self._prune(words, logits, budget)
+            pruned = replace(found, shots=[int(some[at]) for at in found.shots])
         return pruned, [int(chosen[at]) for at in pruned.shots]
 
     def _recall(

@@ -59,7 +59,7 @@ def test_all_fill_their_budget_and_none_exceeds_it(fillers: Fillers, budget: int
         assert (tokens[name] >= budget - 12).all(), name
     for question, text in zip(ASKED, prompts["compressed"], strict=True):
         chosen = fillers._of_policy(question.question, budget)[1]
-        assert len(chosen) > 1
+        assert len(chosen) > (budget > 150)
         assert len(text.split("\n\n")) == len(chosen)
     whole = {shot.text for shot in make_shots(24)}
     for name in ("random", "retrieval"):
