@@ -56,6 +56,7 @@ class Small:
     """A device with room for so many tokens; each token's margin is its id."""
 
     fixed_size = True
+    ahead = 2
 
     def __init__(self, room: int) -> None:
         self.room = room

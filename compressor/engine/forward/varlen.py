@@ -25,6 +25,7 @@ class VarlenForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
     fixed_size = True
+    ahead = 2
 
     def __init__(self, model: Any, device: torch.device, *, keep: int | None) -> None:
         self._encoder = FusedEncoder(model, keep)
