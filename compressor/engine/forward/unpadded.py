@@ -16,8 +16,8 @@ import torch
 from compressor.engine.forward.attention import Run
 from compressor.engine.forward.encoder import Encoder
 from compressor.engine.forward.pending import Pending, at_once
-from compressor.engine.forward.workers import Workers
 from compressor.engine.forward.sequences import Sequences, pad_before_positions
+from compressor.engine.forward.workers import Workers
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
