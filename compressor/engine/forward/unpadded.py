@@ -16,7 +16,7 @@ import torch
 from compressor.engine.forward.attention import Run
 from compressor.engine.forward.encoder import Encoder
 from compressor.engine.forward.pending import Pending, at_once
-from compressor.engine.forward.sequences import Sequences, pad_before_positions
+from compressor.engine.forward.sequences import Sequences, filled, pad_before_positions
 from compressor.engine.forward.workers import Workers
 
 Ints = npt.NDArray[np.int64]
@@ -46,13 +46,8 @@ class UnpaddedForward:
         """Indices of sequences by rising length, at most `max_tokens` or one sequence each."""
         limit = min(max_tokens, _TOKENS_PER_THREAD * self._threads)
         order = np.argsort(lengths, kind="stable")
-        end = np.cumsum(lengths[order])
-        first = 0
-        while first < len(order):
-            before = int(end[first - 1]) if first else 0
-            last = max(first + 1, int(np.searchsorted(end, before + limit, "right")))
-            yield order[first:last]
-            first = last
+        for some in filled(lengths[order], limit):
+            yield order[some]
 
     def start(self, sequences: Sequences, max_tokens: int) -> Pending:  # noqa: ARG002
         """The margins of one batch, by a thread that is free or by all together."""

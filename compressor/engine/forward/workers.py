@@ -37,8 +37,7 @@ class Workers:
 
 
 def _on_one_core(ready: threading.Barrier) -> None:
-    torch.zeros(1 << 16).add_(
-        1
-    )  # a thread takes over the number of threads with its first operation
+    # With its first operation a thread takes over the number of threads that was set last.
+    torch.zeros(1 << 16).add_(1)
     torch.set_num_threads(1)
     ready.wait()  # so that each thread gets one of these calls
