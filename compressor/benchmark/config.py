@@ -1,6 +1,6 @@
 """The configuration of `benchmark`: the sections of `compress` that matter here, and its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -20,18 +20,7 @@ Name = Literal[
     "llmlingua-single",
 ]
 Architecture = Literal["xlm-roberta-large", "xlm-roberta-base", "bert-base"]
-ALL: list[Name] = [
-    "limit",
-    "forward",
-    "engine",
-    "engine-float32",
-    "engine-parts",
-    "transformers-forward",
-    "transformers-compile",
-    "transformers-pipeline",
-    "llmlingua-list",
-    "llmlingua-single",
-]
+ALL: list[Name] = list(get_args(Name))
 Count = Annotated[int, Field(ge=1)]
 
 

@@ -24,9 +24,6 @@ Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 Auto = Literal["auto"]
 
-_AHEAD = 2
-"""Batches that a device has before the margins of an earlier one are waited for."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
@@ -140,7 +137,7 @@ class Scorer:
         for parts in self._batches(noted()):
             for batch in self._started(parts):
                 under_way.append(batch)
-                yield from finished(_AHEAD)
+                yield from finished(self._forward.ahead)
         yield from finished(0)
 
     def _batches(self, items: Iterator[_Item]) -> Iterator[list[_Part]]:

@@ -25,6 +25,8 @@ class Forward(Protocol):
 
     fixed_size: bool
     """Whether a batch costs the same however little it holds, so that all should be full."""
+    ahead: int
+    """Batches that are under way before the margins of an earlier one are waited for."""
 
     def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
         """Indices of the sequences of each batch; each sequence is in one."""

@@ -27,17 +27,11 @@ class Encoder:
         words = base.embeddings.word_embeddings.weight.detach()
         self._dtype = words.dtype
         self._words = words
-        self._places = (
-            base.embeddings.position_embeddings.weight.detach().float()
-            + base.embeddings.token_type_embeddings.weight.detach()[0].float()
-        )
+        self._places = places_of(base.embeddings)
         self._norm = Norm(base.embeddings.LayerNorm)
         heads = model.config.num_attention_heads
         self._layers = [Layer(layer, heads) for layer in base.encoder.layer]
-        weight, bias = model.classifier.weight.detach().float(), model.classifier.bias.float()
-        if keep is not None:
-            weight, bias = weight[keep] - weight[1 - keep], bias[keep] - bias[1 - keep]
-        self._head = weight.reshape(-1).clone(), bias.detach().reshape(()).clone()
+        self._head = head_of(model, keep)
 
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, runs: list[Run]) -> torch.Tensor:
         with torch.inference_mode():
@@ -46,6 +40,23 @@ class Encoder:
                 x = layer(x, runs, self._dtype)
             weight, bias = self._head
             return torch.addmv(bias, x, weight)
+
+
+def places_of(embeddings: Any) -> torch.Tensor:
+    """What is added to a word's embedding at each position, float32 [positions, hidden]."""
+    places: torch.Tensor = (
+        embeddings.position_embeddings.weight.detach().float()
+        + embeddings.token_type_embeddings.weight.detach()[0].float()
+    )
+    return places
+
+
+def head_of(model: Any, keep: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight [hidden] and bias [] of logit(keep) - logit(drop), float32."""
+    weight, bias = model.classifier.weight.detach().float(), model.classifier.bias.float()
+    if keep is not None:
+        weight, bias = weight[keep] - weight[1 - keep], bias[keep] - bias[1 - keep]
+    return weight.reshape(-1).clone(), bias.detach().reshape(()).clone()
 
 
 class Layer:

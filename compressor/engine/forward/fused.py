@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from compressor.engine.forward.encoder import head_of, places_of
 from compressor.engine.forward.norm import layer_norm
 
 Attend = Callable[[torch.Tensor], torch.Tensor]
@@ -25,18 +26,14 @@ class FusedEncoder:
     """ids [t], positions [t] -> logit(keep) - logit(drop) [t], float32.
 
     model: a token classifier of transformers, with BERT's layers; keep: the index of the label
-    "keep" among its logits, or None for a single logit. The weights are copied. Thread-safe.
+    "keep" among its logits, or None for a single logit. Most weights stay the model's. Thread-safe.
     """
 
     def __init__(self, model: Any, keep: int | None) -> None:
         base = getattr(model, model.base_model_prefix)
         embeddings = base.embeddings
         self._words = embeddings.word_embeddings.weight.detach()
-        dtype = self._words.dtype
-        self._places = (
-            embeddings.position_embeddings.weight.detach().float()
-            + embeddings.token_type_embeddings.weight.detach()[0].float()
-        ).to(dtype)
+        self._places = places_of(embeddings).to(self._words.dtype)
         modules = list(base.encoder.layer)
         ahead = [*(_bias(module.attention.output) for module in modules[1:]), None]
         self._norm = _Norm(embeddings.LayerNorm, _bias(modules[0].attention.output))
@@ -45,10 +42,7 @@ class FusedEncoder:
             _Layer(module, heads, following)
             for module, following in zip(modules, ahead, strict=True)
         ]
-        weight, bias = model.classifier.weight.detach().float(), model.classifier.bias.float()
-        if keep is not None:
-            weight, bias = weight[keep] - weight[1 - keep], bias[keep] - bias[1 - keep]
-        self._head = weight.reshape(-1).clone(), bias.detach().reshape(()).clone()
+        self._head = head_of(model, keep)
 
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
         with torch.inference_mode():

@@ -22,6 +22,7 @@ class PaddedForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
     fixed_size = False
+    ahead = 2
 
     def __init__(
         self, model: Any, device: torch.device, *, pad: int, longest: int, keep: int | None

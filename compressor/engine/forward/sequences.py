@@ -1,5 +1,6 @@
 """Windows as the model reads them: with their special ids, end to end, without padding."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,17 @@ class Sequences:
         base = running[starts] - counted[starts]
         within = running - np.repeat(base, self.lengths)
         return np.asarray(within * counted + pad)
+
+
+def filled(lengths: Ints, most: int) -> Iterator[slice]:
+    """Neighbours that hold at most `most` tokens together, or one sequence each."""
+    end = np.cumsum(lengths)
+    first = 0
+    while first < len(lengths):
+        before = int(end[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(end, before + most, "right")))
+        yield slice(first, last)
+        first = last
 
 
 def pad_before_positions(config: Any) -> int | None:

@@ -16,7 +16,8 @@ import torch
 from compressor.engine.forward.attention import Run
 from compressor.engine.forward.encoder import Encoder
 from compressor.engine.forward.pending import Pending, at_once
-from compressor.engine.forward.sequences import Sequences, pad_before_positions
+from compressor.engine.forward.sequences import Sequences, filled, pad_before_positions
+from compressor.engine.forward.workers import Workers
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -34,23 +35,24 @@ class UnpaddedForward:
 
     def __init__(self, model: Any, *, keep: int | None) -> None:
         self._encoder = Encoder(model, keep)
+        # Products in float32 are MKL's, which has one number of threads for the whole process.
+        count = torch.get_num_threads() if model.dtype == torch.bfloat16 else 1
+        self._workers = Workers(count) if count > 1 else None
+        self.ahead = count
+        self._threads = 1 if self._workers else torch.get_num_threads()
         self._pad = pad_before_positions(model.config)
 
     def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
         """Indices of sequences by rising length, at most `max_tokens` or one sequence each."""
-        limit = min(max_tokens, _TOKENS_PER_THREAD * torch.get_num_threads())
+        limit = min(max_tokens, _TOKENS_PER_THREAD * self._threads)
         order = np.argsort(lengths, kind="stable")
-        end = np.cumsum(lengths[order])
-        first = 0
-        while first < len(order):
-            before = int(end[first - 1]) if first else 0
-            last = max(first + 1, int(np.searchsorted(end, before + limit, "right")))
-            yield order[first:last]
-            first = last
+        for some in filled(lengths[order], limit):
+            yield order[some]
 
     def start(self, sequences: Sequences, max_tokens: int) -> Pending:  # noqa: ARG002
-        """The margins of one batch, there when this returns."""
-        return at_once(lambda: self._margins(sequences))
+        """The margins of one batch, by a thread that is free or by all together."""
+        start = self._workers.start if self._workers else at_once
+        return start(lambda: self._margins(sequences))
 
     def _margins(self, sequences: Sequences) -> Floats:
         count = len(sequences.ids)

@@ -13,7 +13,8 @@ import torch
 
 from compressor.engine.forward.fused import FusedEncoder
 from compressor.engine.forward.pending import Pending, queued, sent
-from compressor.engine.forward.sequences import Sequences, pad_before_positions
+from compressor.engine.forward.sequences import Sequences, filled, pad_before_positions
+from compressor.engine.forward.unpadded import ARCHITECTURES
 
 Ints = npt.NDArray[np.int64]
 
@@ -25,6 +26,7 @@ class VarlenForward:
     """keep: the index of the label "keep" among the logits, or None for a single logit."""
 
     fixed_size = True
+    ahead = 2
 
     def __init__(self, model: Any, device: torch.device, *, keep: int | None) -> None:
         self._encoder = FusedEncoder(model, keep)
@@ -33,13 +35,9 @@ class VarlenForward:
 
     def batches(self, lengths: Ints, max_tokens: int) -> Iterator[Ints]:
         """Indices of sequences in their order, at most `max_tokens` or one sequence each."""
-        end = np.cumsum(lengths)
-        first = 0
-        while first < len(lengths):
-            before = int(end[first - 1]) if first else 0
-            last = max(first + 1, int(np.searchsorted(end, before + max_tokens, "right")))
-            yield np.arange(first, last)
-            first = last
+        places = np.arange(len(lengths))
+        for some in filled(lengths, max_tokens):
+            yield places[some]
 
     def start(self, sequences: Sequences, max_tokens: int) -> Pending:
         """Queue a batch of at most `max_tokens`; raises `torch.OutOfMemoryError`."""
@@ -69,8 +67,6 @@ class VarlenForward:
 
 def supports(model: Any, device: torch.device) -> bool:
     """Whether this forward pass does what the model's own does, on this device."""
-    from compressor.engine.forward.unpadded import ARCHITECTURES
-
     config = model.config
     return (
         device.type == "cuda"
