@@ -65,9 +65,9 @@ def _threshold(
     parts: Sequence[Scored], rate: float, budget: float, options: Selection
 ) -> Threshold:
     """At which about `budget` tokens stay."""
-    sentences = [part.sentences for part in parts if part.sentences is not None]
     if options.coarse == "none":
         return threshold_for(parts, round(budget))
+    sentences = [part.sentences for part in parts if part.sentences is not None]
     cost = sum(int(part.batch.cost.sum()) for part in parts)
     wanted = max(float(share(rate, options.coarse_share)) * cost, budget)
     sentence = sentence_threshold(sentences, wanted)

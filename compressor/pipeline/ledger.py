@@ -49,8 +49,8 @@ class Ledger:
 
     def resume(self, at: int, record: Mapping[str, Any]) -> None:
         """A file that was there, by the record in its footer."""
-        threshold = record.get("threshold")
-        self.threshold = tuple(threshold) if isinstance(threshold, list) else threshold
+        found: Any = record.get("threshold")
+        self.threshold = (found[0], found[1]) if isinstance(found, list) else found
         self._put(at, record["statistics"])
 
     def add(self, at: int, entry: Mapping[str, Any]) -> None:
