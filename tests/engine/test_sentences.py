@@ -65,7 +65,6 @@ def test_passages_are_not_cut_further(tokenizer: FastTokenizer) -> None:
     expected = [passage.strip() for passage in passages if passage.strip()]
     assert cut(tokenizer, passages) == expected
     assert cut(tokenizer, passages, ["a"]) == expected
-    assert cut(tokenizer, []) == []
 
 
 MIXED = st.lists(texts | st.lists(texts, max_size=4), min_size=5, max_size=12)
