@@ -17,7 +17,9 @@ class InputSection(Section):
         default="", description="file, directory or glob of Parquet on any fsspec filesystem"
     )
     text_column: str | list[str] = Field(
-        default="text", description="the column that is compressed, or a list of columns"
+        default="text",
+        description="the column that is compressed (text, or lists of passages), or a list of "
+        "columns",
     )
     storage_options: dict[str, Any] = Field(
         default_factory=dict, description="passed to fsspec (endpoint_url, profile ...)"
@@ -108,6 +110,18 @@ class CompressionSection(Section):
         default=None,
         description="what counts tokens: null = the model's own, tiktoken:NAME, directory, hub id",
     )
+    coarse: Literal["none", "sentence"] = Field(
+        default="none",
+        description="sentence: the least likely sentences are dropped first (of a list of "
+        "passages, passages), then words",
+    )
+    coarse_share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="share of the tokens that the sentences hold which stay; null = (rate + 1) / 2",
+    )
 
     @field_validator("protect")
     @classmethod
@@ -129,6 +143,15 @@ class CompressionSection(Section):
             raise ValueError(
                 f"{given[0]} is per record and has no meaning with compression.scope=corpus; "
                 "unset one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _share_has_a_stage(self) -> Self:
+        if self.coarse == "none" and self.coarse_share is not None:
+            raise ValueError(
+                "compression.coarse_share has no meaning with compression.coarse=none; "
+                "set coarse=sentence, or unset it"
             )
         return self
 

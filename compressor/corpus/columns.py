@@ -51,7 +51,7 @@ def check_columns(
 ) -> None:
     """Raise `InputError` where a column is missing, of the wrong type, or in the way."""
     for column in columns:
-        check_text(schema, column.name)
+        check_text(schema, column.name, lists=True)
     if rate_column is not None:
         kind = column_type(schema, rate_column, "compression.rate_column")
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
@@ -64,10 +64,13 @@ def check_columns(
             )
 
 
-def check_text(schema: pa.Schema, name: str) -> None:
-    """Raise `InputError` where the text column is missing or isn't text."""
+def check_text(schema: pa.Schema, name: str, *, lists: bool = False) -> None:
+    """Raise `InputError` where the text column is missing or isn't text.
+
+    lists: whether a list of passages will do.
+    """
     kind = column_type(schema, name, "input.text_column")
-    if not is_text(kind):
+    if not is_text(kind) and not (lists and is_passages(kind)):
         raise InputError(f"input.text_column: {name!r} is {kind}, not text{_text_hint(schema)}")
 
 
@@ -81,6 +84,14 @@ def is_text(kind: pa.DataType) -> bool:
         or types.is_string_view(kind)
         or types.is_null(kind)
     )
+
+
+def is_passages(kind: pa.DataType) -> bool:
+    """Lists of strings: the passages, or contexts, of a record."""
+    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
+        return False
+    value = kind.value_type
+    return bool(types.is_string(value) or types.is_large_string(value) or types.is_null(value))
 
 
 def column_type(schema: pa.Schema, name: str, key: str) -> pa.DataType:

@@ -51,9 +51,12 @@ class Candidates:
         return Candidates(**picked)
 
 
-def rank(batch: Batch, priority: Floats) -> Candidates:
-    """Forced units first, then by falling priority; a word before its punctuation."""
-    order = np.argsort(_keys(batch, priority), kind="stable")
+def rank(batch: Batch, priority: Floats, behind: Flags | None = None) -> Candidates:
+    """Forced units first, then by falling priority; a word before its punctuation.
+
+    behind: bool [u], units that come after all others of their record, a word with its marks.
+    """
+    order = np.argsort(_keys(batch, priority, behind), kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return Candidates(
@@ -65,13 +68,18 @@ def rank(batch: Batch, priority: Floats) -> Candidates:
     )
 
 
-def _keys(batch: Batch, priority: Floats) -> npt.NDArray[np.uint64]:
-    """Row, forced or not, falling priority and punctuation as one number: one sort, not four."""
+def _keys(batch: Batch, priority: Floats, behind: Flags | None) -> npt.NDArray[np.uint64]:
+    """Row, forced or not, behind or not, falling priority and punctuation as one number: one sort,
+
+    not five.
+    """
     bits = (np.float32(0) - priority).view(np.uint32)
     rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
     rising[np.isnan(priority)] = 2**32 - 1  # last, whatever its sign
-    key = batch.row.astype(np.uint64) << np.uint64(34)
-    key |= (~batch.forced).astype(np.uint64) << np.uint64(33)
+    key = batch.row.astype(np.uint64) << np.uint64(35)
+    key |= (~batch.forced).astype(np.uint64) << np.uint64(34)
+    if behind is not None:
+        key |= behind.astype(np.uint64) << np.uint64(33)
     key |= rising << np.uint64(1)
     key |= batch.units.punctuation.astype(np.uint64)
     return key
@@ -82,7 +90,7 @@ def select(candidates: Candidates, budget: Ints) -> Flags:
 
     budget: int64 [n]. First the longest prefix that fits, then what still fits behind it.
     """
-    keep = candidates.forced | (_running(candidates.row, candidates.cost) <= budget[candidates.row])
+    keep = candidates.forced | (running(candidates.row, candidates.cost) <= budget[candidates.row])
     _fill(candidates, keep, budget)
     return keep
 
@@ -95,7 +103,7 @@ def _fill(candidates: Candidates, keep: Flags, budget: Ints) -> None:
         spent = np.bincount(row[keep], cost[keep], len(budget)).astype(np.int64)
         slack = (budget - spent)[row]
         able = ~keep & (cost > 0) & (cost <= slack) & (~punctuation | keep[candidates.owner])
-        able &= _running(row, np.where(able, cost, 0)) <= slack
+        able &= running(row, np.where(able, cost, 0)) <= slack
         if not able.any():
             return
         keep |= able
@@ -178,8 +186,8 @@ def _top_up(
         counts[rows[fits]] = now[fits]
 
 
-def _running(row: Ints, cost: Ints) -> Ints:
-    """Cumulative cost within each record; `row` is sorted."""
+def running(row: Ints, cost: Ints) -> Ints:
+    """Cumulative cost within each record, int64 [k]; `row` is sorted."""
     total = np.cumsum(cost)
     first = np.concatenate([[True], row[1:] != row[:-1]]) if len(row) else np.zeros(0, bool)
     before = np.where(first, total - cost, 0)

@@ -11,6 +11,8 @@ from compressor.engine.flat import FlatTexts
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Threshold = float | tuple[float, float]
+"""Of words; or of words and of the means of sentences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +82,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One threshold on P(keep) for a corpus, and the rate that it achieves on the sample."""
+    """One threshold on P(keep) for a corpus, and the rate that it achieves on the sample.
 
-    threshold: float
+    With coarse=sentence two: of words, and of the means of sentences.
+    """
+
+    threshold: Threshold
     rate: float
 
 

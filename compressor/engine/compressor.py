@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from compressor.engine.calibration import Scored, calibrated
 from compressor.engine.compression import Calibration, Columns, Compression
 from compressor.engine.document import Batch, build_batch
 from compressor.engine.flat import FlatTexts
 from compressor.engine.options import (
     Selection,
+    check_coarse,
     check_protection,
     check_rates,
     check_target,
@@ -25,9 +27,10 @@ from compressor.engine.options import (
 )
 from compressor.engine.outcome import Outcome
 from compressor.engine.overlap import overlapped
+from compressor.engine.passages import Text, all_joined, starts_of
 from compressor.engine.render import Gaps
 from compressor.engine.scorer import Auto, Scorer
-from compressor.engine.selection import at_threshold, choose, threshold_for
+from compressor.engine.selection import choose
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.engine.windows import Windows, cut_windows
 from compressor.engine.word_scores import word_means
@@ -40,7 +43,6 @@ _CHUNK_CHARACTERS = 2_000_000
 _CHUNKS_OF_A_GPU = 4
 """A GPU waits for the first chunk, and for the last one to be finished: so many times smaller ones.
 Its batches reach over the edges of chunks."""
-_CALIBRATIONS = 4
 
 
 class Compressor:
@@ -109,7 +111,7 @@ class Compressor:
 
     def compress(
         self,
-        texts: Sequence[str],
+        texts: Sequence[Text],
         rate: float | Sequence[float] = 0.5,
         *,
         target_tokens: int | None = None,
@@ -118,7 +120,9 @@ class Compressor:
         drop_consecutive: bool = False,
         protect: Sequence[str] = (),
         tokenizer: str | None = None,
-        threshold: float | None = None,
+        threshold: float | Sequence[float] | None = None,
+        coarse: str = "none",
+        coarse_share: float | None = None,
     ) -> list[Compression]:
         """Compress each text to `rate` of its tokens, or to `target_tokens`.
 
@@ -127,6 +131,9 @@ class Compressor:
         one collapse. protect: regular expressions, what they match is kept verbatim. tokenizer:
         what counts tokens (None: the model's own; "tiktoken:NAME", a directory or hub id).
         threshold: keep words of at least this P(keep), whatever the rate (see `calibrate`).
+        coarse="sentence": sentences of the lowest mean P(keep) go first, until the others hold
+        coarse_share of the tokens (None: (rate + 1) / 2). A text may be a list of passages, which
+        are joined by line breaks; then these go, not sentences.
         Raises `ValueError` for values out of range.
         """
         options = self._options(
@@ -139,23 +146,26 @@ class Compressor:
             protect=protect,
             tokenizer=tokenizer,
             threshold=threshold,
+            coarse=coarse,
+            coarse_share=coarse_share,
         )
         return [
             result
-            for outcome in self._outcomes(texts, options)
+            for outcome in self._outcomes(all_joined(texts), options)
             for result in outcome.compressions()
         ]
 
     def compress_columns(
-        self, texts: Sequence[str], rate: float | Sequence[float] = 0.5, **options: Any
+        self, texts: Sequence[Text], rate: float | Sequence[float] = 0.5, **options: Any
     ) -> Columns:
         """What `compress` gives for the same arguments, in columns: no object for each text."""
         chosen = self._options(texts, rate, **options)
-        return Columns.concat([one.columns() for one in self._outcomes(texts, chosen)])
+        parts = self._outcomes(all_joined(texts), chosen)
+        return Columns.concat([one.columns() for one in parts])
 
     def calibrate(
         self,
-        texts: Sequence[str],
+        texts: Sequence[Text],
         rate: float = 0.5,
         *,
         force_tokens: Sequence[str] = (),
@@ -163,11 +173,13 @@ class Compressor:
         drop_consecutive: bool = False,
         protect: Sequence[str] = (),
         tokenizer: str | None = None,
+        coarse: str = "none",
+        coarse_share: float | None = None,
     ) -> Calibration:
         """The threshold on P(keep) at which these texts as a whole are cut to `rate`.
 
-        LLMLingua-2, section 3.3 ("sample-wise dynamic compression ratio"): a dense text then gives
-        less than a wordy one. The achieved rate is measured on the same texts.
+        A dense text then gives less than a wordy one. The options are those of `compress`; the
+        achieved rate is measured on the same texts.
         """
         options = self._options(
             texts,
@@ -177,32 +189,20 @@ class Compressor:
             drop_consecutive=drop_consecutive,
             protect=protect,
             tokenizer=tokenizer,
+            coarse=coarse,
+            coarse_share=coarse_share,
         )
-        parts: list[tuple[Batch, Floats]] = []
-        for first, last in _chunks(texts, self._scorer.device.type):
-            batch, windows = self._prepare(texts[first:last], options)
+        plain, parts = all_joined(texts), []
+        for first, last in _chunks(plain, self._scorer.device.type):
+            batch, windows = self._prepare(plain[first:last], options)
             ((scores, _),) = self._scorer.score([(batch.subwords.ids, windows)])
-            parts.append((batch, word_means(batch, scores)))
-        total = sum(int(batch.tokens.sum()) for batch, _ in parts)
-        if total == 0:
-            return Calibration(0.0, 1.0)
-        found: list[Calibration] = []
-        budget = rate * total
-        for _ in range(_CALIBRATIONS):  # tokens merge or part where words go, so count and correct
-            threshold = threshold_for(parts, round(budget))
-            kept = 0
-            for batch, probability in parts:
-                _, tokens = at_threshold(
-                    batch, Gaps.of(batch), probability, threshold, options, self._count(options)
-                )
-                kept += int(tokens.sum())
-            found.append(Calibration(threshold, kept / total))
-            budget += rate * total - kept
-        return min(found, key=lambda one: abs(one.rate - rate))
+            passages = options.passages_of(slice(first, last))
+            parts.append(Scored.of(batch, word_means(batch, scores), options, passages))
+        return calibrated(parts, rate, options, self._count(options))
 
     def _options(
         self,
-        texts: Sequence[str],
+        texts: Sequence[Text],
         rate: float | Sequence[float],
         *,
         target_tokens: int | None = None,
@@ -211,9 +211,12 @@ class Compressor:
         drop_consecutive: bool = False,
         protect: Sequence[str] = (),
         tokenizer: str | None = None,
-        threshold: float | None = None,
+        threshold: float | Sequence[float] | None = None,
+        coarse: str = "none",
+        coarse_share: float | None = None,
     ) -> Selection:
         check_texts(texts)
+        stage, share = check_coarse(coarse, coarse_share)
         return Selection(
             rates=check_rates(rate, len(texts)),
             target_tokens=check_target(target_tokens),
@@ -221,7 +224,10 @@ class Compressor:
             force_reserve_digit=force_reserve_digit,
             drop_consecutive=drop_consecutive,
             counter=self._counter(tokenizer),
-            threshold=check_threshold(threshold),
+            threshold=check_threshold(threshold, stage),
+            coarse=stage,
+            coarse_share=share,
+            passages=starts_of(texts) if stage == "sentence" else None,
         )
 
     def _counter(self, name: str | None) -> TokenCounter | None:
@@ -253,8 +259,9 @@ class Compressor:
         def finish(scored: tuple[slice, Batch, Floats, float]) -> Outcome:
             chunk, batch, scores, seconds = scored
             probability, gaps = word_means(batch, scores), Gaps.of(batch)
-            rates, count = options.rates[chunk], self._count(options)
-            kept = choose(batch, gaps, probability, rates, options, count)
+            rates, passages = options.rates[chunk], options.passages_of(chunk)
+            count = self._count(options)
+            kept = choose(batch, gaps, probability, rates, options, count, passages)
             return Outcome(texts[chunk], batch, gaps, probability, kept, seconds)
 
         chunks = [slice(*chunk) for chunk in _chunks(texts, self._scorer.device.type)]

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engine.characters import IDEOGRAPH, members
+from compressor.engine.characters import IDEOGRAPH
 from compressor.engine.document import Batch
+from compressor.engine.sentences import closed
 
 Ints = npt.NDArray[np.int64]
-
-_ENDS = members(".!?…。！？｡।؟")
-_CLOSERS = members("\"'”’)]»」』）")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +77,9 @@ def _cut_points(batch: Batch, some: Ints) -> tuple[Ints, Ints, Ints]:
     line = np.cumsum(code == ord("\n"), dtype=np.int32)[start]
     new_line = np.concatenate([[True], line[1:] != line[:-1]])
 
-    ending = np.isin(code[end - 1], _ENDS)
-    closed = ending.copy()
-    closed[1:] |= np.isin(code[end[1:] - 1], _CLOSERS) & ending[:-1]
     spaceless = batch.kind[start] == IDEOGRAPH
     sentence = np.zeros(len(some), bool)
-    sentence[1:] = closed[:-1] & (gap[1:] | spaceless[1:])
+    sentence[1:] = closed(code, end)[:-1] & (gap[1:] | spaceless[1:])
     return np.unique(subword), np.unique(subword[sentence]), np.unique(subword[new_line])
 
 

@@ -1,4 +1,7 @@
-"""One threshold for a whole corpus (`compression.scope: corpus`), from a sample of its rows."""
+"""One threshold for a whole corpus (`compression.scope: corpus`), from a sample of its rows.
+
+With `compression.coarse: sentence` a second one, of sentences, comes with it.
+"""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -10,9 +13,11 @@ from compressor.corpus.plan import Plan
 from compressor.corpus.read import read_shards
 from compressor.corpus.shards import Shard, read_units
 from compressor.corpus.storage import Storage
+from compressor.engine.compression import Threshold
+from compressor.engine.passages import Text, joined
 from compressor.pipeline.replica import ModelSpec, load
 from compressor.pipeline.resources import Allocation
-from compressor.pipeline.rows import engine_options, texts_of
+from compressor.pipeline.rows import contents_of, engine_options
 
 Item = TypeVar("Item")
 SAMPLE_ROWS = 2000
@@ -25,7 +30,7 @@ def threshold_for(
     spec: ModelSpec,
     settings: CompressionSection,
     allocation: Allocation,
-) -> tuple[float, float]:
+) -> tuple[Threshold, float]:
     """The threshold, and the rate that the sample reaches with it; found by one Ray task."""
     import ray
 
@@ -34,8 +39,10 @@ def threshold_for(
     remote = ray.remote(
         num_cpus=allocation.cpus, num_gpus=allocation.gpus, max_retries=2, max_calls=1
     )(_calibrate)
-    threshold, rate = ray.get(remote.remote(storage, shards, plan.schema, names, spec, settings))
-    return float(threshold), float(rate)
+    found: tuple[Threshold, float] = ray.get(
+        remote.remote(storage, shards, plan.schema, names, spec, settings)
+    )
+    return found
 
 
 def _calibrate(
@@ -45,7 +52,7 @@ def _calibrate(
     names: Sequence[str],
     spec: ModelSpec,
     settings: CompressionSection,
-) -> tuple[float, float]:
+) -> tuple[Threshold, float]:
     texts = sample(storage, shards, schema, names)
     options = engine_options(settings)
     options.pop("target_tokens")
@@ -55,9 +62,9 @@ def _calibrate(
 
 def sample(
     storage: Storage, shards: Sequence[Shard], schema: pa.Schema, names: Sequence[str]
-) -> list[str]:
+) -> list[Text]:
     """The same texts for the same plan: rows at equal distances from each of the shards."""
-    texts: list[str] = []
+    texts: list[Text] = []
     for unit in read_units(shards):
         for table in read_shards(storage, unit, schema, names):
             for name in names:
@@ -65,8 +72,12 @@ def sample(
     return texts
 
 
-def _usable(column: pa.ChunkedArray) -> list[str]:
-    return [text for text in texts_of(column) if isinstance(text, str) and text.strip()]
+def _usable(column: pa.ChunkedArray) -> list[Text]:
+    return [
+        text
+        for text in contents_of(column)
+        if isinstance(text, str | tuple) and joined(text).strip()
+    ]
 
 
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:

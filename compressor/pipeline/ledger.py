@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from compressor.engine.compression import Threshold
 from compressor.pipeline.statistics import MEASURED, RATE_BINS, Statistics
 
 Ints = npt.NDArray[np.int64]
@@ -35,7 +36,7 @@ class Ledger:
         self.known: Flags = np.zeros(shards, bool)
         self.finished: Floats = np.full(shards, np.nan)
         self.bytes: Ints = np.zeros(shards, np.int64)
-        self.threshold: float | None = None
+        self.threshold: Threshold | None = None
         self.ran_on: set[str] = set()
         self._counts: Ints = np.zeros((len(COUNTS), shards), np.int64)
         self._seconds: Floats = np.zeros((len(SECONDS), shards), np.float64)
@@ -48,7 +49,8 @@ class Ledger:
 
     def resume(self, at: int, record: Mapping[str, Any]) -> None:
         """A file that was there, by the record in its footer."""
-        self.threshold = record.get("threshold")
+        found: Any = record.get("threshold")
+        self.threshold = (found[0], found[1]) if isinstance(found, list) else found
         self._put(at, record["statistics"])
 
     def add(self, at: int, entry: Mapping[str, Any]) -> None:

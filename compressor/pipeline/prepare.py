@@ -46,12 +46,15 @@ def prepare(config: CompressConfig) -> Task:
 
 def recipe_of(config: CompressConfig, model: str) -> str:
     """A digest of the model, the settings and the version of the algorithm."""
+    settings = config.compression.model_dump()
+    if config.compression.coarse == "none":  # as recipes were before there was a coarse stage
+        del settings["coarse"], settings["coarse_share"]
     decisive = {
         "algorithm": ALGORITHM,
         "model": model,
         "dtype": config.model.dtype,
         "text_column": config.input.text_column,
-        "compression": config.compression.model_dump(),
+        "compression": settings,
     }
     if config.output.format == "delta":  # its files have other types
         decisive["format"] = "delta"

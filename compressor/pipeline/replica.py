@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from compressor.config import CompressionSection, ModelSection
 from compressor.corpus.columns import TextColumn, added_fields
+from compressor.engine.compression import Threshold
 from compressor.errors import InputError, JobError
 from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.isolate import Isolation
@@ -46,7 +47,7 @@ class Work:
     spec: ModelSpec
     settings: CompressionSection
     columns: Sequence[TextColumn]
-    threshold: float | None
+    threshold: Threshold | None
 
     def do(self, table: pa.Table, compressor: "Compressor") -> tuple[pa.Table, Statistics]:
         return compress_table(table, compressor, self.settings, self.columns, self.threshold)

@@ -16,6 +16,7 @@ from compressor.corpus.plan import Plan
 from compressor.corpus.shards import Shard
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import each_record
+from compressor.engine.compression import Threshold
 from compressor.errors import InputError
 from compressor.pipeline.ledger import Ledger
 from compressor.schema import Section
@@ -59,7 +60,7 @@ def announce(target: Storage, config: Section) -> None:
         target.put(CONFIGURATION, json.dumps(public(config), indent=2).encode())
 
 
-def shard_record(shard: Shard, threshold: float | None) -> dict[str, Any]:
+def shard_record(shard: Shard, threshold: Threshold | None) -> dict[str, Any]:
     """What the footer of a shard's file says of its origin; the statistics join it later."""
     return {
         "fingerprint": shard.fingerprint,

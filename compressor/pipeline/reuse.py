@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from compressor.corpus.columns import is_passages
+
 Keys = npt.NDArray[np.uint64]  # [n, 2]: 128 bits a row
 Ints = npt.NDArray[np.int64]
 KEY_BYTES = 16
@@ -155,8 +157,12 @@ def _raw(keys: Keys) -> Iterator[bytes]:
 
 
 def _bytes_of(column: pa.ChunkedArray) -> list[bytes | None]:
-    """The raw bytes of texts, valid UTF-8 or not."""
+    """The raw bytes of texts, or of lists of them, valid UTF-8 or not."""
     kind = column.type
+    if is_passages(kind):
+        binary = pa.large_list(pa.large_binary())
+        lists = column.cast(pa.large_list(kind.value_type)).cast(binary).to_pylist()
+        return [None if cells is None else _framed(cells) for cells in lists]
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
     if pa.types.is_null(column.type):
@@ -167,8 +173,11 @@ def _bytes_of(column: pa.ChunkedArray) -> list[bytes | None]:
 
 
 def _digest(cells: Sequence[bytes | None]) -> bytes:
-    state = hashlib.blake2b(digest_size=KEY_BYTES)
-    for cell in cells:
-        state.update(b"-" if cell is None else len(cell).to_bytes(8, "little") + b"+")
-        state.update(cell or b"")
-    return state.digest()
+    return hashlib.blake2b(_framed(cells), digest_size=KEY_BYTES).digest()
+
+
+def _framed(cells: Sequence[bytes | None]) -> bytes:
+    """All cells as one, and no other cells the same."""
+    return b"".join(
+        b"-" if cell is None else len(cell).to_bytes(8, "little") + b"+" + cell for cell in cells
+    )

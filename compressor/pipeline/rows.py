@@ -1,7 +1,8 @@
 """A table in, the same table with our columns out, whatever its rows hold. No Ray, no storage.
 
 Each row comes out once, in place: what can't be compressed (null text, bad bytes, a bad rate, a
-text that makes the engine raise) gets a status and a reason, and the rest goes on.
+text that makes the engine raise) gets a status and a reason, and the rest goes on. A list of
+passages is one text.
 """
 
 import time
@@ -14,16 +15,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from compressor.config import CompressionSection
-from compressor.corpus.columns import EMPTY, FAILED, STATUSES, TextColumn, added_fields
+from compressor.corpus.columns import EMPTY, FAILED, STATUSES, TextColumn, added_fields, is_passages
+from compressor.engine.passages import Text, content, joined
 from compressor.pipeline.statistics import Statistics, statistics_of
 
 if TYPE_CHECKING:  # the driver needs no torch
-    from compressor.engine.compression import Columns
+    from compressor.engine.compression import Columns, Threshold
     from compressor.engine.compressor import Compressor
 
 MESSAGE_LENGTH = 500
 MOST_BYTES = 2**31 - 1  # of an Arrow array of type string
-Call = Callable[[Sequence[str], Sequence[float]], "Columns"]
+Call = Callable[[Sequence[Text], Sequence[float]], "Columns"]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -49,7 +51,7 @@ def compress_table(
     compressor: "Compressor",
     settings: CompressionSection,
     columns: Sequence[TextColumn],
-    threshold: float | None = None,
+    threshold: "Threshold | None" = None,
 ) -> tuple[pa.Table, Statistics]:
     """Append the compressed text, token counts, status and error to every row.
 
@@ -59,7 +61,7 @@ def compress_table(
     started = time.time()
     options = engine_options(settings)
 
-    def call(texts: Sequence[str], rates: Sequence[float]) -> "Columns":
+    def call(texts: Sequence[Text], rates: Sequence[float]) -> "Columns":
         return compressor.compress_columns(texts, rates, threshold=threshold, **options)
 
     rates = _rates(table, settings)
@@ -94,6 +96,8 @@ def engine_options(settings: CompressionSection) -> dict[str, Any]:
         "drop_consecutive": settings.drop_consecutive,
         "protect": tuple(settings.protect),
         "tokenizer": settings.tokenizer,
+        "coarse": settings.coarse,
+        "coarse_share": settings.coarse_share,
     }
 
 
@@ -105,6 +109,28 @@ def texts_of(column: pa.ChunkedArray) -> list[str | UnicodeDecodeError | None]:
         return list(column.to_pylist())
     except UnicodeDecodeError:
         return [_decode(scalar) for scalar in column.cast(pa.large_binary()).to_pylist()]
+
+
+def contents_of(column: pa.ChunkedArray) -> list[Text | UnicodeDecodeError | None]:
+    """The same of a text column, a list of passages as a tuple of those that are not null."""
+    if not is_passages(column.type):
+        return list(texts_of(column))
+    try:
+        return [content(value) for value in column.to_pylist()]
+    except UnicodeDecodeError:
+        return [_content(scalar) for chunk in column.chunks for scalar in chunk]
+
+
+def plain(value: Text | UnicodeDecodeError | None) -> str | UnicodeDecodeError | None:
+    """What `contents_of` gives as one text."""
+    return value if value is None or isinstance(value, UnicodeDecodeError) else joined(value)
+
+
+def _content(scalar: pa.Scalar) -> Text | UnicodeDecodeError | None:
+    try:
+        return content(scalar.as_py())
+    except UnicodeDecodeError as error:
+        return error
 
 
 def _decode(value: bytes | None) -> str | UnicodeDecodeError | None:
@@ -133,7 +159,7 @@ def _rates(table: pa.Table, settings: CompressionSection) -> list[float | ValueE
 def _compress_column(
     column: pa.ChunkedArray, rates: Sequence[float | ValueError], call: Call
 ) -> Cells:
-    values, errors = texts_of(column), {}
+    values, errors = contents_of(column), {}
     blank = np.zeros(len(values), bool)
     texts, wanted, places = [], [], []
     for place, (text, rate) in enumerate(zip(values, rates, strict=True)):
@@ -144,7 +170,8 @@ def _compress_column(
         elif text is None:
             blank[place] = True
         else:
-            blank[place] = not text or text.isspace()
+            whole = joined(text)
+            blank[place] = not whole or whole.isspace()
             texts.append(text)
             wanted.append(rate)
             places.append(place)
@@ -193,7 +220,7 @@ def _strings(data: npt.NDArray[np.uint8], splits: npt.NDArray[np.int64], valid: 
 
 
 def compress_isolated(
-    texts: Sequence[str], rates: Sequence[float], call: Call
+    texts: Sequence[Text], rates: Sequence[float], call: Call
 ) -> "list[Columns | Exception]":
     """Compress all at once; where that raises, halve until the texts to blame stand alone.
 

@@ -12,6 +12,7 @@ from ray.data.datasource import Datasource, ReadTask
 from compressor.corpus.read import read_shards
 from compressor.corpus.shards import Shards, read_units, unit_bounds
 from compressor.corpus.storage import Storage
+from compressor.engine.compression import Threshold
 from compressor.pipeline.payload import pack
 from compressor.pipeline.resume import shard_record
 
@@ -34,7 +35,7 @@ class ShardSource(Datasource):
         shards: Shards,
         schema: pa.Schema,
         *,
-        threshold: float | None,
+        threshold: Threshold | None,
         bytes_per_row: float,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -77,7 +78,7 @@ class ShardSource(Datasource):
 
 
 def _read(
-    storage: Storage, shards: Shards, schema: pa.Schema, threshold: float | None
+    storage: Storage, shards: Shards, schema: pa.Schema, threshold: Threshold | None
 ) -> Iterator[Any]:
     for unit in read_units(shards):
         for shard, table in zip(unit, read_shards(storage, unit, schema), strict=True):

@@ -12,6 +12,7 @@ from compressor import __version__
 from compressor.config import CompressConfig
 from compressor.corpus.columns import STATUSES
 from compressor.corpus.plan import Plan
+from compressor.engine.compression import Threshold
 from compressor.pipeline.prepare import Task
 from compressor.pipeline.results import Results, whole
 from compressor.pipeline.resume import public
@@ -25,7 +26,7 @@ SUMMARY = "_stats/summary.json"
 class Report:
     """What a summary says beside counts: `more` is put into it as it is."""
 
-    threshold: float | None
+    threshold: Threshold | None
     wall_seconds: float
     more: Mapping[str, Any] = field(default_factory=dict)
 

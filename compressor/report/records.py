@@ -17,6 +17,8 @@ from compressor.corpus.read import read_shards
 from compressor.corpus.schema import unify
 from compressor.corpus.shards import Piece, Shard
 from compressor.corpus.storage import Storage
+from compressor.engine.compression import Calibration, Threshold
+from compressor.engine.passages import content, joined
 from compressor.errors import InputError
 from compressor.report.align import kept_spans
 from compressor.report.config import InspectConfig
@@ -104,10 +106,11 @@ def _label(position: int, row: Row, column: TextColumn, columns: Sequence[TextCo
 
 def _finished(label: str, row: Row, column: TextColumn) -> Record:
     """A record as the job left it."""
-    text, compressed, note = row[column.name], row[column.compressed], row[ERROR]
+    found, compressed, note = content(row[column.name]), row[column.compressed], row[ERROR]
     original_tokens = row[column.original_tokens] or 0
-    if text is None:
+    if found is None:
         return Record(label, "", [], 0, 0, note or NO_TEXT)
+    text = joined(found)
     kept = None if compressed is None else kept_spans(text, compressed)
     if kept is None:
         note = note or NOT_A_SELECTION
@@ -136,13 +139,14 @@ def _compressing(
         options["threshold"] = _threshold(config, storage, columns, compressor)
 
     def compress(label: str, row: Row, column: TextColumn) -> Record:
-        text = row[column.name]
-        if text is None:
+        found = content(row[column.name])
+        if found is None:
             return Record(label, "", [], 0, 0, NO_TEXT)
+        text = joined(found)
         rate = row[settings.rate_column] if settings.rate_column else None
         try:
             (result,) = compressor.compress(
-                [text], settings.rate if rate is None else float(rate), **options
+                [found], settings.rate if rate is None else float(rate), **options
             )
         except ValueError as error:
             if rate is None:  # a setting, and the same for every row
@@ -163,7 +167,7 @@ def _compressing(
 
 def _threshold(
     config: InspectConfig, storage: Storage, columns: Sequence[TextColumn], compressor: Any
-) -> float:
+) -> Threshold:
     """The threshold that the job would find for the whole corpus."""
     from compressor.pipeline.calibrate import sample
     from compressor.pipeline.rows import engine_options
@@ -178,5 +182,5 @@ def _threshold(
     options = engine_options(config.compression)
     options.pop("target_tokens")
     texts = sample(storage, plan.shards, plan.schema, [column.name for column in columns])
-    calibration = compressor.calibrate(texts, config.compression.rate, **options)
-    return float(calibration.threshold)
+    calibration: Calibration = compressor.calibrate(texts, config.compression.rate, **options)
+    return calibration.threshold

@@ -14,7 +14,7 @@ from compressor.config import CompressionSection
 from compressor.corpus.columns import EMPTY, ERROR, FAILED, OK, STATUS, TextColumn, added_fields
 from compressor.engine.outcome import OVER_BUDGET
 from compressor.engine.subwords import TokenCounter
-from compressor.pipeline.rows import texts_of
+from compressor.pipeline.rows import contents_of, plain, texts_of
 from compressor.report.align import is_selection
 
 SLACK_TOKENS, SLACK_SHARE = 2, 0.02  # of its budget that a record may leave unused
@@ -52,7 +52,7 @@ class Checker:
     def _column(
         self, column: TextColumn, source: pa.Table, result: pa.Table, rates: Sequence[float | None]
     ) -> Iterator[str]:
-        texts = texts_of(source.column(column.name))
+        texts = [plain(text) for text in contents_of(source.column(column.name))]
         compressed = result.column(column.compressed).to_pylist()
         before = result.column(column.original_tokens).to_pylist()
         after = result.column(column.compressed_tokens).to_pylist()

@@ -70,11 +70,13 @@ def test_one_sort_ranks_as_four_do(data: st.DataObject) -> None:
     numbers = st.sampled_from([0.0, -0.0, 0.25, 1.0, -3.0, float("nan")]) | st.floats(width=32)
     row = np.sort(np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), int))
     priority = np.array(data.draw(st.lists(numbers, min_size=n, max_size=n)), np.float32)
-    forced, marks = (np.array(data.draw(flags), bool) for _ in range(2))
+    forced, marks, behind = (np.array(data.draw(flags), bool) for _ in range(3))
     units = SimpleNamespace(punctuation=marks, owner=np.arange(n))
     batch: Any = SimpleNamespace(units=units, row=row, forced=forced, cost=np.ones(n, int))
     expected = np.lexsort((marks, -priority, ~forced, row))
     assert rank(batch, priority).unit.tolist() == expected.tolist()
+    expected = np.lexsort((marks, -priority, behind, ~forced, row))
+    assert rank(batch, priority, behind).unit.tolist() == expected.tolist()
 
 
 _WHOLE = [

@@ -67,6 +67,20 @@ def test_ours_is_the_engine_with_the_common_counter(
     assert (budget.count(kept) <= budget.targets(TEXTS, 0.5)).all()
 
 
+def test_ours_coarse_is_the_engine_that_drops_sentences_first(tiny_model: Path) -> None:
+    settings = ["output.path=x", f"model.name={tiny_model}", "model.dtype=float32"]
+    config, budget = load(EvaluateConfig, None, settings), Budget.load(str(tiny_model))
+    coarse, ours = (load_contender(name, config, budget) for name in ("ours-coarse", "ours"))
+    texts = [" ".join(TEXTS), "\n".join(TEXTS[::-1])]
+    kept = coarse.compress(texts, 0.4)
+    engine = Compressor.from_pretrained(str(tiny_model), dtype="float32")
+    expected = engine.compress(texts, 0.4, tokenizer=str(tiny_model), coarse="sentence")
+    assert kept == [one.text for one in expected]
+    assert kept != ours.compress(texts, 0.4)
+    assert (budget.count(kept) <= budget.targets(texts, 0.4)).all()
+    assert coarse.identity == f"{ours.identity} coarse sentence"
+
+
 def test_a_label_names_a_checkpoint(tiny_model: Path, budget: Budget) -> None:
     config = load(EvaluateConfig, None, ["output.path=x", f"model.name={tiny_model}"])
     mine = load_contender(f"mine={tiny_model}", config, budget)
@@ -78,7 +92,7 @@ def test_a_label_names_a_checkpoint(tiny_model: Path, budget: Budget) -> None:
 
 def test_the_names_of_contenders_are_their_keys(budget: Budget) -> None:
     config = load(EvaluateConfig, None, ["output.path=x"])
-    for name in ("ours", "random", "truncate", "stopwords", "tfidf"):
+    for name in ("ours", "ours-coarse", "random", "truncate", "stopwords", "tfidf"):
         assert load_contender(name, config, budget).name == name
 
 

@@ -1,10 +1,14 @@
-"""Any checkpoint of our own engine as a contender: the shipped one, a directory, a hub id."""
+"""Any checkpoint of our own engine as a contender: the shipped one, a directory, a hub id.
+
+With `coarse` whole sentences go before words.
+"""
 
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from compressor.engine.compressor import Compressor
+from compressor.engine.options import Coarse
 from compressor.engine.scorer import Auto
 from compressor.evaluate.budget import Budget
 from compressor.models.resolve import digest, resolve
@@ -23,6 +27,7 @@ class Ours:
         dtype: str = "auto",
         max_batch_tokens: int | Auto = "auto",
         storage_options: dict[str, Any] | None = None,
+        coarse: Coarse = "none",
     ) -> None:
         """Raises `InputError` where there is no such checkpoint; it is loaded when it is used."""
         self.name = name
@@ -33,10 +38,15 @@ class Ours:
             "dtype": dtype,
             "max_batch_tokens": max_batch_tokens,
         }
+        self._coarse = coarse
         self.identity = f"engine {digest(resolve(self._checkpoint))} {device} {dtype}"
+        if coarse != "none":
+            self.identity += f" coarse {coarse}"
 
     def compress(self, texts: Sequence[str], rate: float) -> list[str]:
-        found = self._compressor.compress(texts, rate, tokenizer=self._budget.name)
+        found = self._compressor.compress(
+            texts, rate, tokenizer=self._budget.name, coarse=self._coarse
+        )
         return [compression.text for compression in found]
 
     @cached_property

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from compressor.engine.options import Coarse
     from compressor.evaluate.budget import Budget
     from compressor.evaluate.config import EvaluateConfig
     from compressor.evaluate.contenders.contender import Contender
@@ -27,7 +28,13 @@ def load_contender(entry: str, config: "EvaluateConfig", budget: "Budget") -> "C
     return CONTENDERS[entry](config, budget)
 
 
-def _engine(label: str, checkpoint: str, config: "EvaluateConfig", budget: "Budget") -> "Contender":
+def _engine(
+    label: str,
+    checkpoint: str,
+    config: "EvaluateConfig",
+    budget: "Budget",
+    coarse: "Coarse" = "none",
+) -> "Contender":
     from compressor.evaluate.contenders.ours import Ours
 
     return Ours(
@@ -38,11 +45,16 @@ def _engine(label: str, checkpoint: str, config: "EvaluateConfig", budget: "Budg
         dtype=config.model.dtype,
         max_batch_tokens=config.model.max_batch_tokens,
         storage_options=config.data.storage_options,
+        coarse=coarse,
     )
 
 
 def _ours(config: "EvaluateConfig", budget: "Budget") -> "Contender":
     return _engine("ours", config.model.name, config, budget)
+
+
+def _ours_coarse(config: "EvaluateConfig", budget: "Budget") -> "Contender":
+    return _engine("ours-coarse", config.model.name, config, budget, "sentence")
 
 
 def _random(config: "EvaluateConfig", budget: "Budget") -> "Contender":
@@ -122,6 +134,7 @@ def _language_model(config: "EvaluateConfig") -> "LocalReader":
 
 CONTENDERS: "dict[str, Load]" = {
     "ours": _ours,
+    "ours-coarse": _ours_coarse,
     "random": _random,
     "truncate": _truncate,
     "stopwords": _stopwords,
