@@ -127,9 +127,10 @@ class World:
             kind: float(np.mean([found[f"{kind}_{rate:g}"] for rate in rates]))
             for kind in self._kinds
         }
-        counts = sum(np.sum(list(count_kept(texts, some).values()), (0, 1)) for some in shown)
-        facts = float(counts[0] / max(1, counts[1]))  # type: ignore[index]
-        return {"reward": float(np.mean(list(kinds.values()))), **kinds, "facts": facts, **found}
+        counts = [list(count_kept(texts, some).values()) for some in shown]
+        kept, there = np.sum(counts, (0, 1, 2)).tolist()
+        reward, facts = float(np.mean(list(kinds.values()))), kept / max(1, there)
+        return {"reward": reward, **kinds, "facts": facts, **found}
 
     def _compressed(
         self, texts: Sequence[str], batch: Batch, chances: npt.NDArray[np.float32], rate: float

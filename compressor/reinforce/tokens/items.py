@@ -54,7 +54,9 @@ class Item:
 class Excluded:
     """Texts of an evaluation: nothing is learnt from rows with such an id or text."""
 
-    def __init__(self, paths: Iterable[str], section: PassagesSection, options: dict[str, Any]):
+    def __init__(
+        self, paths: Iterable[str], section: PassagesSection, options: dict[str, Any]
+    ) -> None:
         rows = [
             row
             for path in paths
@@ -68,7 +70,7 @@ class Excluded:
         ]
         names = (row.get(section.id_column) for row in rows)
         self._ids = {str(name) for name in names if name is not None}
-        self._texts = {_squeezed(row[section.text_column] or "") for row in rows}
+        self._texts = {_squeezed(str(row[section.text_column] or "")) for row in rows}
 
     def has(self, identifier: Any, text: str) -> bool:
         known = identifier is not None and str(identifier) in self._ids

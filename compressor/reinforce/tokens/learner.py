@@ -18,12 +18,14 @@ from compressor.reinforce.judge import Judge
 from compressor.reinforce.learner import advantages
 from compressor.reinforce.loop import Row, learn
 from compressor.reinforce.state import Run, start_run
-from compressor.reinforce.tokens.carried import carry_out
+from compressor.reinforce.tokens.carried import Carried, carry_out
+from compressor.reinforce.tokens.config import CompressorSection
 from compressor.reinforce.tokens.environment import Posed, World
 from compressor.reinforce.tokens.masks import Masks, choices, divergence, entropy, in_batch
 from compressor.reinforce.tokens.policy import TokenPolicy
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 def reinforce(
@@ -55,7 +57,7 @@ def reinforce(
     return run
 
 
-def surrogate(masks: Masks, drawn: npt.NDArray[np.bool_], gains: torch.Tensor) -> torch.Tensor:
+def surrogate(masks: Masks, drawn: Flags, gains: torch.Tensor) -> torch.Tensor:
     """A scalar whose gradient is REINFORCE's estimate of the gradient of -E[reward].
 
     drawn: bool [n, u]; gains: [n], what each one's reward is above the baseline.
@@ -68,48 +70,60 @@ def _step(run: Run[TokenPolicy], world: World, judge: Judge, config: ReinforceCo
     settings, section = config.training, config.compressor
     posed = world.pose(np.random.default_rng([settings.seed, run.step, 0]))
     generator = np.random.default_rng([settings.seed, run.step, 1])
-    batch = posed.batch
-    chances = run.policy(batch)
+    chances = run.policy(posed.batch)
     with torch.no_grad():
-        start = run.start(batch)
-    options = choices(batch, posed.targets)
-    units = [torch.from_numpy(choice.unit) for choice in options]
-    masks = [
-        Masks(choice, chances[own], temperature=section.temperature)
-        for choice, own in zip(options, units, strict=True)
-    ]
-    drawn = [one.draw(section.repeats, generator) for one in masks]
-    carried = carry_out(
-        batch,
-        in_batch(options, drawn, len(batch.row)),
-        posed.targets,
-        chances.detach().numpy(),
-        world.tokenizer.count,
-    )
+        start = run.start(posed.batch)
+    masks, drawn = _draw(posed, chances, section, generator)
+    carried = _carried(posed, masks, drawn, chances, world)
     rewards = world.rewards(posed, carried, judge)
-    lost = [
+    parts = [
         surrogate(one, own, advantages(reward).double())
         for one, own, reward in zip(masks, drawn, rewards, strict=True)
     ]
-    apart = [divergence(chances[own], start[own]) for own in units]
-    open_ = [entropy(chances[own]) for own in units]
-    loss = sum(lost) + section.leash * sum(apart) - settings.entropy * sum(open_)
-    loss = torch.as_tensor(loss) / len(units)
+    apart, undecided = divergence(chances, start), entropy(chances)
+    loss = torch.stack(parts).mean() + section.leash * apart - settings.entropy * undecided
     if not math.isfinite(loss.item()):
         raise JobError(f"the loss is {loss.item()} at step {run.step}: the judge gave no number")
     loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(run.policy.parameters(), settings.max_gradient_norm)
     run.update(settings)
+    whole = posed.batch.tokens.sum()
     return {
         "step": run.step + 1,
         "of": settings.steps,
         **_rewards(posed, rewards),
-        "tokens_rate": float(carried.tokens.mean(0).sum() / batch.tokens.sum()),
-        "target_rate": float(posed.targets.sum() / batch.tokens.sum()),
-        "entropy": float(np.mean([one.item() for one in open_])),
-        "kl": float(np.mean([one.item() for one in apart])),
+        "tokens_rate": float(carried.tokens.mean(0).sum() / whole),
+        "target_rate": float(posed.targets.sum() / whole),
+        "entropy": undecided.item(),
+        "kl": apart.item(),
         "gradient_norm": float(norm),
     }
+
+
+def _draw(
+    posed: Posed,
+    chances: torch.Tensor,
+    section: CompressorSection,
+    generator: np.random.Generator,
+) -> tuple[list[Masks], list[Flags]]:
+    """The masks of each passage, and some that are drawn, bool [repeats, units of it] each."""
+    masks = [
+        Masks(choice, chances[torch.from_numpy(choice.unit)], temperature=section.temperature)
+        for choice in choices(posed.batch, posed.targets)
+    ]
+    return masks, [one.draw(section.repeats, generator) for one in masks]
+
+
+def _carried(
+    posed: Posed,
+    masks: Sequence[Masks],
+    drawn: Sequence[Flags],
+    chances: torch.Tensor,
+    world: World,
+) -> Carried:
+    keep = in_batch([one.choice for one in masks], drawn, len(chances))
+    likely = chances.detach().numpy()
+    return carry_out(posed.batch, keep, posed.targets, likely, world.tokenizer.count)
 
 
 def _rewards(posed: Posed, rewards: Sequence[Floats]) -> dict[str, float]:

@@ -77,7 +77,7 @@ class Masks:
 
         temperature: log-odds are divided by it.
         """
-        self._choice = choice
+        self.choice = choice
         size = torch.from_numpy(choice.cost.clip(min=1))
         self._weight = size * torch.logit(chances, _EPSILON) / temperature
         self._dropped, self._kept = _tables(choice, self._weight)
@@ -87,7 +87,7 @@ class Masks:
 
     def draw(self, count: int, generator: np.random.Generator) -> Flags:
         """`count` masks, bool [count, u], in the order of the choice."""
-        choice, weight = self._choice, _numpy(self._weight)
+        choice, weight = self.choice, _numpy(self._weight)
         dropped, kept = (
             [_numpy(table) for table in tables] for tables in (self._dropped, self._kept)
         )
