@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -51,10 +51,13 @@ def reinforce(
     run = start_run(policy, config, folder, say)
     order = by_difficulty(environment.questions)
     with ThreadPoolExecutor(1) as ahead:  # the next problems are made while the judge reads
-        posed = ahead.submit(_pose, run.step, run.progress(settings), environment, config, order)
+        posed: Future[list[Posed]] | None = None  # none yet: models load in the first evaluation
 
         def step() -> Row:
             nonlocal posed
+            if posed is None:
+                done = run.progress(settings)
+                posed = ahead.submit(_pose, run.step, done, environment, config, order)
             asked = posed.result()
             if run.step + 1 < settings.steps:
                 done = run.progress(settings, 1)
