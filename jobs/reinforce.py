@@ -12,7 +12,7 @@ from compressor.reinforce.config import ReinforceConfig
 @job(
     ReinforceConfig,
     name="reinforce",
-    summary="Train a pruner of worked examples by reinforcement, a language model as the judge.",
+    summary="Train a pruner of worked examples, or the compressor, with a language model as judge.",
 )
 def main(config: ReinforceConfig) -> None:
     from compressor.reinforce.job import run

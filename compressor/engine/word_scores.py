@@ -6,16 +6,22 @@ import numpy.typing as npt
 from compressor.engine.document import Batch, counts_below
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+def touching(batch: Batch) -> tuple[Ints, Ints]:
+    """The sub-words that touch each unit: from which to which, int64 [u] each."""
+    start, end = batch.subwords.start, batch.subwords.end
+    if len(start):  # a normaliser may swap two pieces of one character
+        start, end = np.maximum.accumulate(start), np.maximum.accumulate(end)
+    n = len(batch.code)
+    low = counts_below(end, n)[batch.units.start + 1]
+    return low, np.maximum(counts_below(start, n)[batch.units.end], low)
 
 
 def word_means(batch: Batch, probability: Floats) -> Floats:
     """Mean P(keep) of the sub-words that touch each unit, float32 [u]; 0 where there are none."""
-    start, end = batch.subwords.start, batch.subwords.end
-    if len(probability):  # a normaliser may swap two pieces of one character
-        start, end = np.maximum.accumulate(start), np.maximum.accumulate(end)
-    n = len(batch.code)
-    low = counts_below(end, n)[batch.units.start + 1]
-    high = np.maximum(counts_below(start, n)[batch.units.end], low)
+    low, high = touching(batch)
     edges = np.stack([low, high], 1).ravel()
     # reduceat sums each word apart: a running total would let rounding leak between texts.
     sums = (

@@ -6,11 +6,26 @@ from pydantic import Field, model_validator
 
 from compressor.config import Auto, ClusterSection
 from compressor.reader.config import ReaderSection
+from compressor.reinforce.tokens.config import CompressorSection, PassagesSection
 from compressor.schema import Section, require
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Stage = Literal["shots", "tokens"]
 SHOTS, WORDS = get_args(Stage)
+TaskName = Literal["shots", "tokens"]
+TOKENS = "tokens"
+"""The task that fine-tunes the compressor; it shares its name with a stage of the other one."""
+_SECTIONS = {
+    "shots": frozenset({"policy", "episode", "curriculum"}),
+    TOKENS: frozenset({"passages", "compressor"}),
+}
+"""Sections that belong to one task alone."""
+_SHOTS_KEYS = (
+    *(("data", key) for key in ("pool", "questions", "pool_limit")),
+    ("reward", "budget_factor"),
+    *(("training", key) for key in ("feature_learning_rate", "thresholds")),
+)
+"""Keys of sections of both tasks that mean nothing to the other one."""
 
 
 class DataSection(Section):
@@ -26,13 +41,15 @@ class DataSection(Section):
     exclude: list[str] = Field(
         default=[],
         description="problems to keep for an evaluation: these, told anew too, are neither shown "
-        "nor posed",
+        "nor posed (tokens: files of texts; passages with such an id or text are left out)",
     )
     pool_limit: int | None = Field(
         default=None, ge=1, description="examples of the pool at most, drawn by data.seed"
     )
     heldout: int = Field(
-        default=32, ge=1, description="problems that are kept to judge the policy by, not learnt"
+        default=32,
+        ge=1,
+        description="problems (tokens: passages of each kind) to judge the policy by, not learnt",
     )
     seed: int = Field(default=0, ge=0, description="of what is drawn and what is held out")
     storage_options: dict[str, Any] = Field(
@@ -117,8 +134,10 @@ class CurriculumSection(Section):
 class TrainingSection(Section):
     seed: int = Field(default=1, ge=0, description="of the policy and of its samples")
     steps: int = Field(default=1000, ge=1, description="updates of the policy")
-    questions: int = Field(default=4, ge=1, description="problems of a step")
-    learning_rate: float = Field(default=1e-4, gt=0, description="of the two heads")
+    questions: int = Field(default=4, ge=1, description="problems (tokens: passages) of a step")
+    learning_rate: float = Field(
+        default=1e-4, gt=0, description="of the two heads; for a compressor 1e-5 is enough"
+    )
     feature_learning_rate: float = Field(
         default=2e-2, gt=0, description="of the weights of the plain features"
     )
@@ -188,30 +207,57 @@ class JudgesSection(Section):
 class ReinforceConfig(Section):
     """Everything that the job `reinforce` reads from its configuration."""
 
-    task: Literal["shots"] = Field(
-        default="shots", description="shots: prune worked examples in front of a question"
+    task: TaskName = Field(
+        default="shots",
+        description="shots: prune worked examples in front of a question; tokens: fine-tune the "
+        "compressor",
     )
     data: DataSection = DataSection()
     policy: PolicySection = PolicySection()
     episode: EpisodeSection = EpisodeSection()
     reward: RewardSection = RewardSection()
     curriculum: CurriculumSection = CurriculumSection()
+    passages: PassagesSection = PassagesSection()
+    compressor: CompressorSection = CompressorSection()
     training: TrainingSection = TrainingSection()
     reader: ReaderSection = ReaderSection()
     output: OutputSection = OutputSection()
     cluster: JudgesSection = JudgesSection()
 
+    @property
+    def foreign(self) -> frozenset[str]:
+        """The sections of the other task."""
+        (other,) = set(_SECTIONS) - {self.task}
+        return _SECTIONS[other]
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if not self.data.pool:
+        self._refuse_foreign()
+        if self.task == TOKENS and not (self.passages.pairs or self.passages.texts):
+            raise ValueError("passages.pairs: is required, or passages.texts: files of passages")
+        if self.task != TOKENS and not self.data.pool:
             raise ValueError("data.pool: is required: files of worked examples")
         require(output=self.output)
         if not self.output.work:
             raise ValueError("output.work: is required")
         if not self.reader.likelihood:
             raise ValueError("reader.likelihood: the reward needs it; leave it on")
+        if self.task == TOKENS and self.reader.generate:
+            raise ValueError("reader.generate: task=tokens is rewarded by likelihood alone")
         if self.reader.base_url and self.reward.tokenizer is None:
             raise ValueError(
                 "reward.tokenizer: is required with reader.base_url: the server's tokenizer"
             )
         return self
+
+    def _refuse_foreign(self) -> None:
+        """Keys of the other task would be silently without effect."""
+        keys = [
+            (part, key)
+            for part in sorted(self.foreign)
+            for key in type(getattr(self, part)).model_fields
+        ]
+        for part, key in [*keys, *(_SHOTS_KEYS if self.task == TOKENS else ())]:
+            section = getattr(self, part)
+            if getattr(section, key) != getattr(type(section)(), key):
+                raise ValueError(f"{part}.{key}: is without effect with task={self.task}")

@@ -8,7 +8,7 @@ import torch
 
 from compressor.corpus.storage import Storage
 from compressor.engine.memory import keep_freed_memory
-from compressor.reinforce.config import ReinforceConfig
+from compressor.reinforce.config import TOKENS, ReinforceConfig
 from compressor.reinforce.encoder import Encoder
 from compressor.reinforce.environment import Environment
 from compressor.reinforce.judge import Judge, judge_counter
@@ -26,13 +26,19 @@ Say = Callable[[str], None]
 
 
 def run(config: ReinforceConfig, say: Say = print) -> dict[str, Any]:
-    """Train as `config` says, write the policy to `output.path`; returns its held-out figures.
+    """Train as `config` says, write to `output.path`; returns the held-out figures.
+
+    What is written is a policy for worked examples or, with `task: tokens`, a checkpoint.
 
     Safe to interrupt and to run again. Raises `InputError` for what the user can mend.
     """
     work = Storage.at(config.output.work, config.output.storage_options, key="output.work")
     target = Storage.at(config.output.path, config.output.storage_options, key="output.path")
     config = _with_full_paths(config)
+    if config.task == TOKENS:
+        from compressor.reinforce.tokens.job import run as fine_tune
+
+        return fine_tune(config, work, target, say)
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     keep_freed_memory()
@@ -73,7 +79,7 @@ def run(config: ReinforceConfig, say: Say = print) -> dict[str, Any]:
 
 
 def _choose_threshold(
-    finished: Run, environment: Environment, judge: Judge, config: ReinforceConfig, say: Say
+    finished: Run[Policy], environment: Environment, judge: Judge, config: ReinforceConfig, say: Say
 ) -> tuple[float, dict[str, float]]:
     """The threshold whose held-out reward is highest, and the figures with it."""
     finished.policy.load_state_dict(finished.best)
@@ -92,7 +98,10 @@ def _with_full_paths(config: ReinforceConfig) -> ReinforceConfig:
     )
     reader = config.reader.model_copy(update={"model": absolute(config.reader.model)})
     reward = config.reward.model_copy(update={"tokenizer": absolute(config.reward.tokenizer)})
-    return config.model_copy(update={"policy": policy, "reader": reader, "reward": reward})
+    tuned = config.compressor.model_copy(update={"start": absolute(config.compressor.start)})
+    return config.model_copy(
+        update={"policy": policy, "reader": reader, "reward": reward, "compressor": tuned}
+    )
 
 
 def absolute(name: str | None) -> str | None:

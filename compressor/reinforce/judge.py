@@ -23,11 +23,18 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Pruned prompts (the shots alone) in front of one question, and its gold solution."""
+    """Pruned prompts (the shots alone) in front of one question, and its gold solution.
+
+    question: None where a prompt is already all that stands in front of what is wanted.
+    """
 
     prompts: Sequence[str]
-    question: str
+    question: str | None
     solution: str
+
+    def whole(self, prompt: str) -> str:
+        """What the judge reads in front of the solution."""
+        return prompt if self.question is None else few_shot_prompt(prompt, self.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class LocalJudge:
         asked = [list(dict.fromkeys(request.prompts)) for request in requests]
         owner = np.repeat(np.arange(len(requests)), [len(prompts) for prompts in asked])
         prompts = [
-            few_shot_prompt(prompt, request.question)
+            request.whole(prompt)
             for request, own in zip(requests, asked, strict=True)
             for prompt in own
         ]

@@ -1,13 +1,8 @@
-"""REINFORCE: steps, held-out evaluations, checkpoints, resumption.
-
-A run is a function of its settings, data and judge: what a step poses and draws follows from
-(seed, step). Interrupted anywhere and started again, it ends with the same weights, bit for bit.
-"""
+"""REINFORCE of prunings: what a step poses and draws follows from (seed, step)."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -27,13 +22,12 @@ from compressor.reinforce.config import ReinforceConfig
 from compressor.reinforce.curriculum import by_difficulty, draw, open_share
 from compressor.reinforce.environment import Environment, Posed, Scored
 from compressor.reinforce.judge import Judge
+from compressor.reinforce.loop import Row, learn
 from compressor.reinforce.policy import Logits, Policy
 from compressor.reinforce.reward import budget_factor
-from compressor.reinforce.state import Run, save_run, start_run
-from compressor.train.metrics import append_line
+from compressor.reinforce.state import Run, start_run
 
 Say = Callable[[str], None]
-Row = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 
 
@@ -46,7 +40,7 @@ def reinforce(
     folder: Storage,
     say: Say = lambda _: None,
     stop_after: int | None = None,
-) -> Run:
+) -> Run[Policy]:
     """Train `policy` in place; the weights of the best evaluation are in the result's `best`.
 
     `folder` gets checkpoints and `metrics.jsonl`; what is there already is gone on from.
@@ -56,40 +50,25 @@ def reinforce(
     settings = config.training
     run = start_run(policy, config, folder, say)
     order = by_difficulty(environment.questions)
-    if run.step:
-        say(f"going on after step {run.step} of {settings.steps}")
-    elif not run.best:
-        run.remember(_evaluate(run.policy, environment, judge))
-        append_line(folder, {"step": 0, "of": settings.steps, **run.best_metrics})
-    last = min(settings.steps, run.step + (stop_after or settings.steps))
-    began = time.perf_counter()
     with ThreadPoolExecutor(1) as ahead:  # the next problems are made while the judge reads
-        posed = ahead.submit(_pose, run.step, run.progress(settings), environment, config, order)
-        over = False
-        while run.step < last and not over:
+        posed: Future[list[Posed]] | None = None  # none yet: models load in the first evaluation
+
+        def step() -> Row:
+            nonlocal posed
+            if posed is None:
+                done = run.progress(settings)
+                posed = ahead.submit(_pose, run.step, done, environment, config, order)
             asked = posed.result()
-            if run.step + 1 < last:
+            if run.step + 1 < settings.steps:
                 done = run.progress(settings, 1)
                 posed = ahead.submit(_pose, run.step + 1, done, environment, config, order)
-            row = _step(run, asked, environment, judge, config)
-            run.step += 1
-            over = _seconds(run, began) > 60 * (settings.max_minutes or math.inf)
-            ended = over or run.step == settings.steps
-            if run.step % settings.evaluate_steps == 0 or ended:
-                found = _evaluate(run.policy, environment, judge)
-                run.remember(found)
-                row |= found
-            run.seconds, began = _seconds(run, began), time.perf_counter()
-            append_line(folder, {**row, "seconds": round(run.seconds, 1)})
-            if run.step % config.output.checkpoint_steps == 0 or ended:
-                save_run(run, folder)
-            say("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
+            return _step(run, asked, environment, judge, config)
+
+        def evaluate() -> dict[str, float]:
+            return _evaluate(run.policy, environment, judge)
+
+        learn(run, config, folder=folder, step=step, evaluate=evaluate, say=say, most=stop_after)
     return run
-
-
-def _seconds(run: Run, began: float) -> float:
-    """Of training, up to now; the run counts those before `began`."""
-    return run.seconds + time.perf_counter() - began
 
 
 def _pose(
@@ -129,7 +108,7 @@ def surrogate(logits: Logits, rollouts: Rollouts, gains: torch.Tensor) -> torch.
 
 
 def _step(
-    run: Run,
+    run: Run[Policy],
     posed: Sequence[Posed],
     environment: Environment,
     judge: Judge,
@@ -181,7 +160,7 @@ def _step(
 
 
 def _figures(
-    run: Run,
+    run: Run[Policy],
     posed: Sequence[Posed],
     logits: Sequence[Logits],
     rollouts: Sequence[Rollouts],
@@ -223,7 +202,3 @@ def _evaluate(policy: Policy, environment: Environment, judge: Judge) -> dict[st
 
 def _tensor(values: Floats) -> torch.Tensor:
     return torch.from_numpy(values.astype(np.float32))
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

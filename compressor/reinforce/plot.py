@@ -20,16 +20,22 @@ _SMOOTHED = 20
 
 
 def plot_curves(
-    rows: Sequence[Mapping[str, Any]], folder: Storage, say: Callable[[str], None]
+    rows: Sequence[Mapping[str, Any]],
+    folder: Storage,
+    say: Callable[[str], None],
+    panels: Sequence[Sequence[str]] = _PANELS,
 ) -> None:
-    """Draw reward and loss, what is kept, entropy and KL to the start over the steps."""
+    """Draw figures over the steps: reward and loss, what is kept, entropy and KL to the start.
+
+    panels: six of them, each of keys of `rows`.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         say("no plot of the curves: the extra 'plots' (matplotlib) isn't installed")
         return
     figure = Figure(figsize=(12, 6), layout="constrained")
-    for axes, keys in zip(figure.subplots(2, 3).flat, _PANELS, strict=True):
+    for axes, keys in zip(figure.subplots(2, 3).flat, panels, strict=True):
         for key in keys:
             points = [(row["step"], row[key]) for row in rows if key in row]
             if points:
@@ -37,7 +43,8 @@ def plot_curves(
                 smooth = values if key.startswith("heldout") else _smoothed(values)
                 axes.plot(steps, smooth, label=key)
         axes.set_xlabel("step")
-        axes.legend(fontsize="small")
+        if axes.lines:
+            axes.legend(fontsize="small")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     folder.put(CURVES, buffer.getvalue())

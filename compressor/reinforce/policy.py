@@ -55,6 +55,14 @@ class Logits:
         return Logits(self.shots.detach(), self.words.detach())
 
 
+class Learnt(nn.Module):
+    """What a run trains."""
+
+    def groups(self) -> Iterator[tuple[str, list[nn.Parameter]]]:
+        """("heads", ...) and, where there are any, ("features", ...): each learns at its rate."""
+        raise NotImplementedError
+
+
 class Head(nn.Sequential):
     """Two logits, drop and keep, of each vector [..., D]."""
 
@@ -77,7 +85,7 @@ class Head(nn.Sequential):
         return odds
 
 
-class Policy(nn.Module):
+class Policy(Learnt):
     """Both stages; see the module."""
 
     def __init__(

@@ -4,27 +4,28 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from compressor.corpus.storage import Storage
 from compressor.reinforce.config import ReinforceConfig, TrainingSection
-from compressor.reinforce.policy import Policy
+from compressor.reinforce.policy import Learnt
 from compressor.train import checkpoint
 from compressor.train.metrics import keep_lines
 from compressor.train.optimiser import Weights, copy_weights
 from compressor.train.settings import check_settings, write_settings
 
 _PLAIN = ("step", "seconds", "best", "best_metrics")
+Learns = TypeVar("Learns", bound=Learnt)
 
 
 @dataclass
-class Run:
+class Run(Generic[Learns]):
     """A run after `step` steps; start: the policy that it began with."""
 
-    policy: Policy
-    start: Policy
+    policy: Learns
+    start: Learns
     optimiser: torch.optim.Adam
     step: int = 0
     seconds: float = 0.0  # of training, interruptions left out
@@ -53,14 +54,13 @@ class Run:
 
 
 def start_run(
-    policy: Policy, config: ReinforceConfig, folder: Storage, say: Callable[[str], None]
-) -> Run:
+    policy: Learns, config: ReinforceConfig, folder: Storage, say: Callable[[str], None]
+) -> Run[Learns]:
     """A new run, or the one whose checkpoint is in `folder`.
 
     Raises `InputError` when that was made with other settings.
     """
-    settings = _settings(config)
-    check_settings(settings, folder)
+    check_run(config, folder)
     rates = {
         "heads": config.training.learning_rate,
         "features": config.training.feature_learning_rate,
@@ -75,12 +75,17 @@ def start_run(
         optimiser.load_state_dict(state["optimiser"])
         for name in _PLAIN:
             setattr(run, name, state[name])
-    write_settings(settings, folder)
+    write_settings(_settings(config), folder)
     keep_lines(folder, run.step if state is not None else -1)
     return run
 
 
-def save_run(run: Run, folder: Storage) -> None:
+def check_run(config: ReinforceConfig, folder: Storage) -> None:
+    """Raise `InputError` when what is in `folder` was made with other settings."""
+    check_settings(_settings(config), folder)
+
+
+def save_run(run: Run[Learns], folder: Storage) -> None:
     """Write the checkpoint after the run's last step."""
     state = {name: getattr(run, name) for name in _PLAIN}
     state |= {"policy": run.policy.state_dict(), "optimiser": run.optimiser.state_dict()}
@@ -97,8 +102,10 @@ def _settings(config: ReinforceConfig) -> dict[str, Any]:
             "cluster": True,
             "data": {"storage_options"},
             "policy": {"device", "remember"},
+            "compressor": {"device"},
             "reader": {"device", "api_key_env", "concurrency"},
             "training": {"threads", "thresholds", "max_minutes"},
         },
     )
+    dumped = {part: keys for part, keys in dumped.items() if part not in config.foreign}
     return {f"{part}.{key}": value for part, keys in dumped.items() for key, value in keys.items()}

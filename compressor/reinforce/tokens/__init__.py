@@ -1,0 +1,1 @@
+"""The distilled compressor itself, fine-tuned by reinforcement: `task: tokens`."""
