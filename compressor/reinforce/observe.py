@@ -111,7 +111,9 @@ class Observer:
         return word_logits(self._compressor, words, texts)
 
 
-def word_logits(compressor: "Compressor", words: Words, texts: Sequence[str]) -> Floats:
+def word_logits(
+    compressor: "Compressor", words: Words, texts: Sequence[str]
+) -> npt.NDArray[np.float64]:
     """A compressor's log-odds of keeping each word, float64 [w]; texts: of the words' shots."""
     found = np.zeros(len(words.row))
     row, start = words.starts()
