@@ -156,15 +156,16 @@ def test_missing_column_suggests(tmp_path: Path) -> None:
 
 
 def test_wrong_types_are_refused(tmp_path: Path) -> None:
-    write(tmp_path / "a.parquet", 1, n=[1], words=[["a"]])
+    write(tmp_path / "a.parquet", 1, n=[1], words=[["a"]], ids=[[1]])
 
     with pytest.raises(InputError, match="'n' is int64, not text; text columns are 'text'"):
         plan_of(tmp_path, columns=text_columns("n"))
-    with pytest.raises(InputError, match="'words' is list<element: string>, not text"):
-        plan_of(tmp_path, columns=text_columns(["words"]))
+    with pytest.raises(InputError, match="'ids' is list<element: int64>, not text"):
+        plan_of(tmp_path, columns=text_columns(["ids"]))
     with pytest.raises(InputError, match=r"compression\.rate_column: 'text' is string"):
         plan_of(tmp_path, rate_column="text")
     assert plan_of(tmp_path, rate_column="n").rows == 1
+    assert plan_of(tmp_path, columns=text_columns("words")).rows == 1  # passages of a record
 
 
 @pytest.mark.parametrize(
