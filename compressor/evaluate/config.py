@@ -176,7 +176,11 @@ class ShotsSection(Section):
     pool: list[str] = Field(
         default=[], description="worked examples to fill prompts with, files of the same form"
     )
-    policy: str = Field(default="", description="what the job reinforce wrote to its output.path")
+    policy: str = Field(
+        default="default",
+        min_length=1,
+        description="default (shipped), or what the job reinforce wrote to its output.path",
+    )
     encoder: str | None = Field(
         default=None, description="where the policy's encoder is now; null = where it was"
     )

@@ -12,7 +12,7 @@ from compressor.errors import InputError, JobError
 from compressor.models.digest import digest
 from compressor.models.fetch import fetch, kept
 
-__all__ = ["DEFAULT", "digest", "resolve", "resolve_tokenizer"]
+__all__ = ["DEFAULT", "absolute", "digest", "resolve", "resolve_tokenizer"]
 
 DEFAULT = Path(__file__).with_name("default")
 _WEIGHTS = ["*.safetensors", "*.safetensors.index.json"]
@@ -39,6 +39,14 @@ def resolve(
             "nothing was mixed, run again"
         )
     return folder
+
+
+def absolute(name: str | None) -> str | None:
+    """A local file or directory by its full path, which other processes find; other names as they
+    are.
+    """
+    path = Path(name or "").expanduser()
+    return str(path.resolve()) if name and name != "default" and path.exists() else name
 
 
 def resolve_tokenizer(name: str, storage_options: dict[str, Any] | None = None) -> Path:

@@ -35,7 +35,12 @@ class QuestionsSection(Section):
 
 
 class PolicySection(Section):
-    path: str = Field(default="", description="what the job reinforce wrote to its output.path")
+    path: str = Field(
+        default="default",
+        min_length=1,
+        description="default (shipped, for worked mathematics), or what the job reinforce wrote to "
+        "its output.path",
+    )
     storage_options: dict[str, Any] = Field(
         default_factory=dict, description="passed to fsspec (endpoint_url, profile ...)"
     )
@@ -87,5 +92,5 @@ class PruneConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        require(pool=self.pool, policy=self.policy, output=self.output)
+        require(pool=self.pool, output=self.output)
         return self

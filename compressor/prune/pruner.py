@@ -22,10 +22,12 @@ from compressor.reinforce.observe import Candidates, Observer, shot_features
 from compressor.reinforce.policy import Logits
 from compressor.reinforce.prune import Pruned, kept_words, prune, shortlist
 from compressor.reinforce.retrieve import Pool
-from compressor.reinforce.saved import load_policy
+from compressor.reinforce.saved import Description, load_policy
 from compressor.reinforce.shots import Shot
 from compressor.reinforce.words import Words
 
+_PROBE_APART = 1e-3
+"""What two devices may differ by in a number of the probe; other encoders differ by 0.05."""
 Nearest = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """The candidates of a question, nearest first: their indices in the pool, and their cosines."""
 
@@ -60,7 +62,7 @@ class Pruner:
         policy, self.about = load_policy(path, storage_options, key="policy.path")
         self.encoder = Encoder(encoder or self.about.encoder, device, storage_options)
         self._policy = policy.to(self.encoder.device)
-        if self.encoder.identity != self.about.digest:
+        if not _learnt_from(self.encoder, self.about):
             raise InputError(
                 f"policy.encoder: {encoder or self.about.encoder} is not the encoder that the "
                 f"policy {path} learnt from; give that one"
@@ -178,3 +180,12 @@ class Pruner:
         candidates = self._observer.observe(shots, near, question)
         with torch.inference_mode():
             return candidates, self._policy(candidates.seen).detached()
+
+
+def _learnt_from(encoder: Encoder, about: Description) -> bool:
+    """Whether a policy learnt from this encoder: its files, or what it makes of the probe."""
+    if encoder.identity == about.digest:
+        return True
+    if not about.probe or encoder.width != about.width:
+        return False
+    return bool(np.allclose(encoder.probe(), about.probe, rtol=0, atol=_PROBE_APART))

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -14,6 +13,7 @@ from compressor.corpus.plan import Plan, cut_shards
 from compressor.corpus.schema import unify
 from compressor.corpus.storage import Storage, apart
 from compressor.errors import InputError
+from compressor.models.resolve import absolute
 from compressor.prune.config import PruneConfig
 from compressor.prune.rows import QUESTION_FIELDS, SHOT_FIELDS
 from compressor.reinforce.saved import policy_digest
@@ -123,10 +123,6 @@ def _recipe(config: PruneConfig, pool_files: Sequence[SourceFile]) -> str:
 
 def _with_full_paths(config: PruneConfig) -> PruneConfig:
     """Local paths mean the same on a worker, which starts in another directory."""
-
-    def absolute(name: str | None) -> str | None:
-        path = Path(name or "").expanduser()
-        return str(path.resolve()) if name and path.exists() else name
 
     policy = config.policy.model_copy(
         update={name: absolute(getattr(config.policy, name)) for name in ("path", "encoder")}

@@ -27,6 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 _BATCH_POSITIONS = 8192  # padded
 _MOST_POSITIONS = 512
+_PROBE = "Natalia sold 48 / 2 = 24 clips in May, a café 3,500 € more. #### 72"
 _STEP = 16
 """Windows are padded to a multiple of it, and only windows of one padded length share a batch: what
 a text gets hardly depends on its neighbours."""
@@ -65,6 +66,10 @@ class Encoder:
     @property
     def width(self) -> int:
         return int(self._loaded[0].config.hidden_size)
+
+    def probe(self) -> list[float]:
+        """The first numbers of one embedding: another file of the same encoder has them, too."""
+        return [round(float(value), 5) for value in self.embed([_PROBE])[0, :32]]
 
     def encode(self, batch: Batch) -> Encoded:
         """The hidden states of each text's sub-words; the batch is of this encoder's tokenizer."""

@@ -1,13 +1,13 @@
 """The job `reinforce` from end to end: data, judge, learning, the choice of a threshold, files."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from compressor.corpus.storage import Storage
 from compressor.engine.memory import keep_freed_memory
+from compressor.models.resolve import absolute
 from compressor.reinforce.config import TOKENS, ReinforceConfig
 from compressor.reinforce.encoder import Encoder
 from compressor.reinforce.environment import Environment
@@ -70,6 +70,7 @@ def run(config: ReinforceConfig, say: Say = print) -> dict[str, Any]:
         stages=list(settings.stages),
         threshold=threshold,
         metrics=metrics,
+        probe=encoder.probe(),
     )
     save_policy(finished.best, about, target)
     plot_curves(read_lines(work), work, say)
@@ -102,9 +103,3 @@ def _with_full_paths(config: ReinforceConfig) -> ReinforceConfig:
     return config.model_copy(
         update={"policy": policy, "reader": reader, "reward": reward, "compressor": tuned}
     )
-
-
-def absolute(name: str | None) -> str | None:
-    """A local file or directory by its full path; any other name as it is."""
-    path = Path(name or "").expanduser()
-    return str(path.resolve()) if name and path.exists() else name

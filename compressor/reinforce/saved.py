@@ -1,11 +1,13 @@
 """A finished policy as a directory: its weights, and all that decides what it makes of shots.
 
 `policy.safetensors` and `policy.json`; the encoder, the compressor and the judge's tokenizer are
-named there, not copied, with the digest of the encoder that it learnt from.
+named there, not copied. Of the encoder that it learnt from it holds the digest, and some numbers of
+an embedding, by which the same encoder in other files is known again. "default" is the shipped one.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -16,12 +18,13 @@ from compressor.reinforce.policy import Policy
 from compressor.train.optimiser import Weights
 
 WEIGHTS, SETTINGS = "policy.safetensors", "policy.json"
+DEFAULT = Path(__file__).with_name("default")
 
 
 @dataclass(frozen=True)
 class Description:
-    """encoder, compressor, tokenizer: names; digest: of the encoder; width: its D; threshold: words
-    are kept from this probability on; metrics: held-out figures.
+    """encoder, compressor, tokenizer: names; digest, probe: of the encoder, see `Encoder.probe`;
+    width: its D; threshold: words are kept from this probability on; metrics: held-out figures.
     """
 
     encoder: str
@@ -32,6 +35,7 @@ class Description:
     stages: list[str]
     threshold: float
     metrics: dict[str, float]
+    probe: list[float] = field(default_factory=list)
 
 
 def save_policy(weights: Weights, about: Description, folder: Storage) -> None:
@@ -47,7 +51,7 @@ def load_policy(
     path: str, storage_options: dict[str, Any] | None = None, *, key: str
 ) -> tuple[Policy, Description]:
     """Read it; raises `InputError` that names `key` where there is none."""
-    folder = Storage.at(path, storage_options, key=key)
+    folder = _folder(path, storage_options, key)
     try:
         about = Description(**json.loads(folder.read(SETTINGS)))
         policy = Policy(about.width)
@@ -65,7 +69,13 @@ def policy_digest(path: str, storage_options: dict[str, Any] | None = None, *, k
     """SHA-256 of both files. Raises `InputError` where they can't be read."""
     import hashlib
 
-    folder = Storage.at(path, storage_options, key=key)
+    folder = _folder(path, storage_options, key)
     with folder.explained():
         parts = [folder.read(SETTINGS), folder.read(WEIGHTS)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _folder(path: str, storage_options: dict[str, Any] | None, key: str) -> Storage:
+    if path == "default":
+        return Storage.at(str(DEFAULT), key=key)
+    return Storage.at(path, storage_options, key=key)

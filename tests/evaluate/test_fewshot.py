@@ -161,7 +161,7 @@ def test_a_further_policy_is_a_contender(
     ("override", "message"),
     [
         ("shots.policies=[pruned=x]", r"'pruned=x': a further policy is written"),
-        ("shots.policy=''", r"shots\.policy: is required"),
+        ("shots.policy=missing", r"policy\.path: .*missing"),
         ("shots.pool=[]", r"shots\.pool: is required"),
         ("shots.path=missing.jsonl", r"shots\.path: .*missing\.jsonl"),
         ("evaluate.tasks=[shots, facts]", r"shots has budgets .*run of its own"),

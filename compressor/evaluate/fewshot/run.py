@@ -123,7 +123,7 @@ def _cells(
 def _read(config: EvaluateConfig, say: Say) -> tuple[list[Shot], list[Shot]]:
     """The problems that are posed, and the pool without them."""
     section, options = config.shots, config.data.storage_options
-    for key in ("path", "pool", "policy"):
+    for key in ("path", "pool"):
         if not getattr(section, key):
             raise InputError(f"shots.{key}: is required by the task shots")
     problems = read_shots([section.path], key="shots.path", storage_options=options)
