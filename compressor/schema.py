@@ -150,11 +150,15 @@ def _unknown(schema: type[Section], key: str) -> str:
 
 def _explain(schema: type[Section], error: ValidationError) -> str:
     """The first problem as one line that names its key."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if not _is_branch(part))
+    errors = error.errors()
+    first, key = errors[0], _key(errors[0])
+    inner = [one for one in errors if _key(one).startswith(f"{key}.")]
+    if inner:  # a list was meant, and an element is wrong
+        first, key = inner[0], _key(inner[0])
     if first["type"] == "extra_forbidden":
         return _unknown(schema, key)
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    messages = dict.fromkeys(_message(one) for one in errors if _key(one) == key)
+    message = _alternatives(list(messages))
     if first["type"] == "missing":
         return f"{key}: is required"
     if not key or (first["type"] == "value_error" and isinstance(first["input"], dict)):
@@ -162,8 +166,29 @@ def _explain(schema: type[Section], error: ValidationError) -> str:
     return f"{key}: {message} (got {first['input']!r})"
 
 
+def _key(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"] if not _is_branch(part))
+
+
+def _message(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+    return message.partition(", unable to parse")[0]
+
+
+def _alternatives(messages: list[str]) -> str:
+    """What each branch of a union wants, as one sentence: "should be 'auto' or at least 1"."""
+    start = "should be "
+    if len(messages) < 2:
+        return "".join(messages)
+    wants = [message.removeprefix(start) for message in messages if message.startswith(start)]
+    own = [message for message in messages if not message.startswith(start)]
+    if own:  # a check of ours says it better than the types that weren't meant
+        return own[0]
+    return start + ", ".join(wants[:-1]) + " or " + wants[-1]
+
+
 def _is_branch(part: Any) -> bool:
     """Pydantic adds the names of union branches to a location; they mean nothing to a user."""
     return isinstance(part, str) and (
-        "[" in part or part in {"str", "int", "float", "bool", "constrained-str"}
+        "[" in part or part.startswith("constrained-") or part in {"str", "int", "float", "bool"}
     )

@@ -19,7 +19,7 @@ from compressor.corpus.write import each_record
 from compressor.engine.compression import Threshold
 from compressor.errors import InputError
 from compressor.pipeline.ledger import Ledger
-from compressor.schema import Section
+from compressor.schema import Section, describe
 
 CONFIGURATION = "_stats/configuration.json"
 DECISIVE = ("input.", "model.name", "model.dtype", "compression.", "cluster.rows_per_shard")
@@ -98,9 +98,10 @@ def changes(target: Storage, config: Section, decisive: tuple[str, ...] = DECISI
     except (OSError, ValueError):
         return ""
     now = _flat(public(config))
+    unset = {key: default for key, default, _ in describe(type(config))}  # keys that came later
     different = [
         f"{key}={_plain(value)}"
-        for key, value in before.items()
+        for key, value in ({key: unset.get(key) for key in now} | before).items()
         if any(key == name or (name[-1] == "." and key.startswith(name)) for name in decisive)
         and now.get(key) != value
     ]

@@ -109,6 +109,13 @@ def test_another_job_does_not_mix_with_the_output(done: Path, copy: Path, compre
         compress(done / "in", copy, SHARDS, "compression.rate=0.3")
     assert contents(copy) == before
 
+    record = copy / "_stats" / "configuration.json"
+    written = json.loads(record.read_text())
+    del written["compression"]["coarse"]  # by a version that had no such key
+    record.write_text(json.dumps(written))
+    with pytest.raises(InputError, match=r"not empty \(written with compression.coarse=none\)"):
+        compress(done / "in", copy, SHARDS, "compression.coarse=sentence")
+
 
 def test_no_rows_give_an_empty_file_with_the_schema(tmp_path: Path, compress: Job) -> None:
     source, target = tmp_path / "in", tmp_path / "out"
