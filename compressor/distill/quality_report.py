@@ -119,7 +119,7 @@ def main(labels: str, folder: str) -> None:
 
     Rows have `id`, `text` and `half`: labels as `train` reads them, or a dataset of `distill`.
     """
-    from compressor.evaluate.rows import read_rows
+    from compressor.corpus.rows import read_rows
 
     rows = read_rows(labels, ["id", "text", "half"], key="LABELS")
     summary = write_report(

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from compressor.corpus.rows import Row, read_rows
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
-from compressor.evaluate.rows import Row, read_rows
 from compressor.evaluate.survival import holds_answer
 
 Item = TypeVar("Item")

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compressor.corpus.rows import Row, read_rows
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.overlap import touched
-from compressor.evaluate.rows import Row, read_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compressor.corpus.rows import read_rows
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
-from compressor.evaluate.rows import read_rows
 from compressor.reader.prompts import worked
 
 TrainedOn = Callable[[str | None, str], bool]

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compressor.corpus.rows import Row, read_rows
 from compressor.errors import InputError
 from compressor.evaluate.overlap import grams
-from compressor.evaluate.rows import Row, read_rows
 from compressor.reader.prompts import QUESTION, worked
 
 _SHARE = 0.5

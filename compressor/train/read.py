@@ -5,25 +5,18 @@ strings). Rows that another job has marked as failed (`status`) or not good enou
 left out.
 """
 
-import gzip
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from compressor.corpus.files import SUFFIXES
-from compressor.corpus.storage import Entry, Storage
+from compressor.corpus.rows import Row, each_row
+from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.train.passages import Passage
 
-Row = Mapping[str, Any]
 FIELDS = ("id", "domain", "text", "half", "quarter", "keep")
 _MARKS = ("status", "selected")
-_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
 
 
 def read_passages(
@@ -43,7 +36,7 @@ def read_passages(
     passages: list[Passage] = []
     seen: dict[str, tuple[str, int]] = {}
     left_out: Counter[str] = Counter()
-    for file, number, row in _rows(Storage(str(path), options or {}, key), (*FIELDS, *_MARKS)):
+    for file, number, row in each_row(Storage(str(path), options or {}, key), (*FIELDS, *_MARKS)):
         if reason := _unfit(row):
             left_out[reason] += 1
             continue
@@ -69,7 +62,7 @@ def read_texts(
     """
     passages = [
         Passage(f"{file}:{number}", "", row["text"], None, None, _keep(row, f"{file}:{number}"))
-        for file, number, row in _rows(Storage(str(path), options or {}, key), ("text", "keep"))
+        for file, number, row in each_row(Storage(str(path), options or {}, key), ("text", "keep"))
         if (row.get("text") or "").strip()
     ]
     if not passages:
@@ -112,60 +105,3 @@ def _keep(row: Row, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InputError(f"{where}: 'keep' must be a list of strings, got {value!r:.40}")
     return tuple(value)
-
-
-def _rows(storage: Storage, columns: tuple[str, ...]) -> Iterator[tuple[str, int, Row]]:
-    """(file, number from 1, row) of every file; a single file may have any name."""
-    with storage.explained():
-        filesystem, path = storage.open()
-        entries = storage.files()
-    single = len(entries) == 1 and entries[0].path == path
-    chosen = [e for e in entries if single or e.path.endswith((*SUFFIXES, *_LINES))]
-    if not chosen:
-        raise InputError(f"{storage.key}: {storage.url}: no Parquet or .jsonl files there")
-    for entry in chosen:
-        rows = (
-            _parquet(filesystem, entry, storage, columns)
-            if entry.path.endswith(SUFFIXES)
-            else _lines(filesystem, entry, storage)
-        )
-        for number, row in rows:
-            yield entry.path, number, row
-
-
-def _parquet(
-    filesystem: Any, entry: Entry, storage: Storage, columns: tuple[str, ...]
-) -> Iterator[tuple[int, Row]]:
-    try:
-        with filesystem.open(entry.path, "rb") as source:
-            file = pq.ParquetFile(source)
-            there = [name for name in columns if name in file.schema_arrow.names]
-            number = 0
-            for batch in file.iter_batches(columns=there):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except (pa.ArrowException, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{storage.key}: {entry.path}: can't be read: {reason}") from None
-
-
-def _lines(filesystem: Any, entry: Entry, storage: Storage) -> Iterator[tuple[int, Row]]:
-    compression = "gzip" if entry.path.endswith(".gz") else None
-    try:
-        with filesystem.open(entry.path, "rt", encoding="utf-8", compression=compression) as source:
-            for number, line in enumerate(source, start=1):
-                if line.strip():
-                    yield number, _object(line, f"{entry.path}:{number}")
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{storage.key}: {entry.path}: can't be read: {error}") from None
-
-
-def _object(line: str, where: str) -> Row:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: wants an object with {', '.join(FIELDS)}")
-    return row

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from compressor.corpus.rows import read_rows
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.inputs import Inputs
-from compressor.evaluate.rows import read_rows
 from compressor.schema import load
 from tests.evaluate.questions import ROWS, write_lines
 
@@ -53,9 +53,9 @@ def test_every_form_gives_the_same_rows(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"text": "a", "answers": []}\n{"text": ', "line 2: not JSON"),
-        ('["text"]', "line 1: wants a JSON object"),
-        ('{"text": "a"}', "line 1: no field 'answers'; there are text"),
+        ('{"text": "a", "answers": []}\n{"text": ', ":2: not JSON"),
+        ('["text"]', ":1: wants a JSON object"),
+        ('{"text": "a"}', ":1: no field 'answers'; there are text"),
         ("\n\n", "holds no rows"),
     ],
 )

@@ -41,7 +41,7 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
         ({"question": "q"}, r"data\.pool: .*row 0: solution \(or answer\) must be text"),
         ({"question": " ", "solution": "s"}, r"row 0: question must be text"),
         ({"question": 3, "solution": "s"}, r"row 0: question must be text.*3"),
-        ({"solution": "s"}, r"line 1: no field 'question'"),
+        ({"solution": "s"}, r":1: no field 'question'"),
         ({"question": "q", "solution": "s", "difficulty": "hard"}, r"difficulty must be a number"),
     ],
 )

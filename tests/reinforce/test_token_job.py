@@ -224,7 +224,7 @@ def test_other_settings_don_t_go_on_from_a_checkpoint(whole: Path, common: list[
     [
         (["passages.pairs=[]", "passages.texts=[]"], r"passages\.pairs: is required"),
         (["passages.pairs=[missing.jsonl]"], r"passages\.pairs: .*missing\.jsonl: no such file"),
-        (["passages.text_column=body"], r"passages\.pairs: .* line 1: no field 'body'"),
+        (["passages.text_column=body"], r"passages\.pairs: .*:1: no field 'body'"),
         (["data.heldout=30"], r"passages\.pairs: \d+ passages, of which data\.heldout=30"),
         (["passages.least_gain=1000"], r"passages\.least_gain leaves too little: answers"),
         (["compressor.start=./missing"], r"missing: no such directory"),

@@ -35,7 +35,7 @@ def test_reads_plain_and_gzipped_lines_alike(tmp_path: Path) -> None:
     ("line", "says"),
     [
         ("{not json", "not JSON"),
-        ("[1]", "wants an object"),
+        ("[1]", "wants a JSON object"),
         (json.dumps({**ROW, "half": None}), "'half' must be a string"),
         (json.dumps({**ROW, "id": "b", "quarter": 3}), "'quarter' must be a string"),
         (json.dumps({**ROW, "id": "b", "keep": "words"}), "'keep' must be a list of strings"),

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from compressor.corpus.rows import Row, read_rows
 from compressor.engine.subwords import TokenCounter
 from compressor.errors import InputError
-from compressor.evaluate.rows import Row, read_rows
 from compressor.evaluate.survival import holds_answer
 from compressor.evaluate.tasks.recovery import reading_prompt
 from compressor.reinforce.tokens.config import PassagesSection
