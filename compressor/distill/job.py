@@ -114,9 +114,8 @@ def _distill(context: "Context", units: "Sequence[Unit]", started: float) -> Out
 
 
 def _check_packages() -> None:
-    for name in ("openai", "tenacity"):
-        if importlib.util.find_spec(name) is None:
-            raise InputError(f"distill needs the package {name}: pip install 'compressor[distill]'")
+    if importlib.util.find_spec("openai") is None:
+        raise InputError("distill needs the package openai: pip install 'compressor[distill]'")
 
 
 def _first_mentions(requests: Sequence[Sequence[str]], answered: set[str]) -> list[frozenset[str]]:

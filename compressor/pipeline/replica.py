@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_fixed
 
 from compressor.config import CompressionSection, ModelSection
 from compressor.corpus.columns import TextColumn, added_fields
@@ -81,16 +82,13 @@ def load(spec: ModelSpec) -> "Compressor":
 
 def load_patiently(loads: Callable[[ModelSpec], "Compressor"], spec: ModelSpec) -> "Compressor":
     """Try again where loading fails for another reason than the model itself."""
-    for again in range(LOADS):
-        try:
-            return loads(spec)
-        except (InputError, JobError):
-            raise
-        except Exception:
-            if again == LOADS - 1:
-                raise
-            time.sleep(LOAD_WAIT_SECONDS)
-    raise AssertionError
+    again = Retrying(
+        stop=stop_after_attempt(LOADS),
+        wait=wait_fixed(LOAD_WAIT_SECONDS),
+        retry=retry_if_not_exception_type((InputError, JobError)),
+        reraise=True,
+    )
+    return again(loads, spec)
 
 
 def _use_threads(threads: int) -> None:

@@ -4,10 +4,11 @@ import functools
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
 from compressor.errors import InputError, JobError
 
@@ -73,15 +74,13 @@ class Cluster:
 
     def send(self, **job: Any) -> None:
         """Submit; a cluster that has just started has nobody to take jobs for some seconds."""
-        end = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.client.submit_job(**job)
-                return
-            except RuntimeError as error:
-                if NOBODY_THERE not in str(error) or time.monotonic() > end:
-                    raise
-            time.sleep(START_POLL_SECONDS)
+        again = Retrying(
+            retry=retry_if_exception_message(match=f"(?s).*{NOBODY_THERE}"),
+            stop=stop_after_delay(START_SECONDS),
+            wait=wait_fixed(START_POLL_SECONDS),
+            reraise=True,
+        )
+        again(self.client.submit_job, **job)
 
     def find(self, identity: str) -> Any:
         """The details of a submitted job, None where there is none of that id."""
