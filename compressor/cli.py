@@ -16,7 +16,7 @@ import click
 
 from compressor.errors import InputError, JobError
 from compressor.interrupt import exit_code, interruptible
-from compressor.log import FORMATS, Format, log_as, note
+from compressor.log import FORMATS, Format, logged_as, note
 from compressor.schema import Config, Section, describe, load
 
 INPUT_IS_WRONG, JOB_FAILED = 2, 1
@@ -32,9 +32,9 @@ class OneLine(click.Command):
         try:
             return super().make_context(info_name, args, *rest, **kwargs)
         except click.UsageError as error:
-            if "json" in given or "--log-format=json" in given:
-                log_as("json", info_name or "")
-            say(error.format_message(), INPUT_IS_WRONG)
+            as_json = "json" in given or "--log-format=json" in given
+            with logged_as("json" if as_json else "text", info_name or ""):
+                say(error.format_message())
             sys.exit(INPUT_IS_WRONG)
 
 
@@ -72,9 +72,9 @@ def job(
             log_format: Format,
             **rest: Any,
         ) -> None:
-            log_as(log_format, name)
             given = command.overrides(overrides)
-            guarded(lambda: run(load(schema, config, given), **rest), debug)
+            with logged_as(log_format, name):
+                guarded(lambda: run(load(schema, config, given), **rest), debug)
 
         command = click.command(
             name=name,

@@ -8,6 +8,8 @@ Results go to stdout and have no part in this. A line of JSON has `time` (ISO 86
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -16,25 +18,35 @@ Level = Literal["info", "warning", "error"]
 FORMATS: tuple[Format, ...] = ("text", "json")
 
 _as_json_of: str | None = None  # the name of the job, where lines are JSON
+_adopted: dict[str, list[logging.Handler]] = {}  # loggers, and whose handlers come back
 
 
-def log_as(form: Format, job: str) -> None:
-    """From now on write in this format. JSON takes over the logging of other libraries, too."""
+@contextmanager
+def logged_as(form: Format, job: str) -> Iterator[None]:
+    """While the block runs, write in this format. JSON takes over other libraries' logging, too."""
     global _as_json_of  # noqa: PLW0603  like logging itself: one stderr a process
+    before = _as_json_of
     _as_json_of = job if form == "json" else None
-    adopt("")
     logging.captureWarnings(form == "json")
+    adopt("")
+    try:
+        yield
+    finally:
+        _as_json_of = before
+        logging.captureWarnings(False)
+        for name, handlers in _adopted.items():
+            logging.getLogger(name).handlers = handlers
+        _adopted.clear()
 
 
 def adopt(name: str) -> None:
     """Have what goes to a logger ("" for all) written as JSON instead of by its own handlers.
 
-    Does nothing where lines are text. For loggers that don't pass on what they get.
+    For loggers that don't pass on what they get; does nothing where lines are text.
     """
     logger = logging.getLogger(name)
-    if _as_json_of is None:
-        logger.handlers = [one for one in logger.handlers if not isinstance(one, _Foreign)]
-    elif not any(isinstance(one, _Foreign) for one in logger.handlers):
+    if is_json() and name not in _adopted:
+        _adopted[name] = logger.handlers
         logger.handlers = [_Foreign(logging.WARNING)]
 
 

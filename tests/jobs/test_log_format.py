@@ -118,3 +118,23 @@ def test_an_error_is_known_in_either_format() -> None:
     assert not is_error('{"time": "2026-01-01T00:00:00.000Z", "level": "info", "event": "x"}')
     assert not is_error('{"time": no json')
     assert not is_error("rows        7")
+
+
+def test_json_ends_with_the_job() -> None:
+    """In a process that goes on, logging is as it was."""
+    import logging
+    import warnings
+
+    from compressor.log import adopt, is_json, logged_as
+
+    before, shows = list(logging.getLogger().handlers), warnings.showwarning
+    with pytest.raises(ValueError, match="x"), logged_as("json", "one"):
+        adopt("ray")
+        adopt("ray")
+        assert is_json()
+        raise ValueError("x")
+    assert not is_json()
+    assert logging.getLogger().handlers == before
+    assert warnings.showwarning is shows
+    with logged_as("text", "two"):
+        assert not is_json()
