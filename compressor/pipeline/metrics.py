@@ -20,56 +20,68 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric without Ray's prefix; `labels` are those beside `run` and `output`."""
+    """A metric without Ray's prefix; `labels` are those beside `run` and `output`.
+
+    counted: `once` for each shard, by the tally, or for each `attempt`, where it happens.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     about: str
     labels: tuple[str, ...] = ()
     boundaries: tuple[float, ...] = ()
+    counted: Literal["once", "attempt"] = "once"
 
 
-# By the tally: each shard once.
-ROWS = Metric(
-    "compressor_rows_total", "counter", "rows written, by status (ok, empty, error)", ("status",)
-)
+ROWS = Metric("compressor_rows_total", "counter", "rows written: ok, empty, error", ("status",))
 ORIGINAL_TOKENS = Metric("compressor_original_tokens_total", "counter", "tokens of the input")
 COMPRESSED_TOKENS = Metric("compressor_compressed_tokens_total", "counter", "tokens of the output")
 READ_BYTES = Metric(
-    "compressor_read_bytes_total", "counter", "stored bytes of the input, by the share of its rows"
+    "compressor_read_bytes_total", "counter", "of the input as stored, by the share of its rows"
 )
-WRITTEN_BYTES = Metric("compressor_written_bytes_total", "counter", "bytes of the files written")
+WRITTEN_BYTES = Metric("compressor_written_bytes_total", "counter", "of the files written")
 SHARDS = Metric("compressor_shards_total", "counter", "shards written")
 RETRIES = Metric("compressor_shard_retries_total", "counter", "shards begun again after a crash")
 QUEUE = Metric(
-    "compressor_queue_seconds_total", "counter", "between the reading of shards and their replica"
+    "compressor_queue_seconds_total", "counter", "from the reading of shards to their replica"
 )
-MODEL = Metric("compressor_model_seconds_total", "counter", "of replicas, in the model")
-BUSY = Metric("compressor_replica_seconds_total", "counter", "of replicas, at work on shards")
+MODEL = Metric("compressor_model_seconds_total", "counter", "that replicas were in the model")
+BUSY = Metric("compressor_replica_seconds_total", "counter", "that replicas worked on shards")
 SHARD_ROWS = Metric(
     "compressor_shard_rows", "histogram", "rows of a shard", boundaries=ROWS_OF_A_SHARD
 )
 RATE = Metric("compressor_rate_ratio", "gauge", "tokens of the output / of the input, so far")
 PLANNED = Metric("compressor_planned_rows", "gauge", "rows that the output will have")
-DONE = Metric("compressor_done_rows", "gauge", "rows that the output has, earlier runs' included")
+DONE = Metric("compressor_done_rows", "gauge", "rows that the output has, of earlier runs, too")
 REPLICAS = Metric(
-    "compressor_replicas",
-    "gauge",
-    "replicas: starting, working, and wanted (all that were asked for)",
-    ("state",),
+    "compressor_replicas", "gauge", "starting, working, and wanted (at most)", ("state",)
 )
-# By replicas and write tasks: each attempt.
 QUEUE_OF_A_SHARD = Metric(
-    "compressor_shard_queue_seconds", "histogram", "a shard's wait for a replica", (), SECONDS
+    "compressor_shard_queue_seconds",
+    "histogram",
+    "a shard's wait for a replica",
+    boundaries=SECONDS,
+    counted="attempt",
 )
 MODEL_OF_A_SHARD = Metric(
-    "compressor_shard_model_seconds", "histogram", "a shard's time in the model", (), SECONDS
+    "compressor_shard_model_seconds",
+    "histogram",
+    "a shard's time in the model (not of `prune_shots`)",
+    boundaries=SECONDS,
+    counted="attempt",
 )
 WRITE_OF_A_SHARD = Metric(
-    "compressor_shard_write_seconds", "histogram", "a shard's time to be written", (), SECONDS
+    "compressor_shard_write_seconds",
+    "histogram",
+    "the writing of a shard's file",
+    boundaries=SECONDS,
+    counted="attempt",
 )
 REPLICA_TOKENS = Metric(
-    "compressor_replica_tokens_total", "counter", "tokens of the input, by each replica"
+    "compressor_replica_tokens_total",
+    "counter",
+    "tokens of the input, by each replica",
+    counted="attempt",
 )
 
 METRICS = (

@@ -20,6 +20,8 @@ from tests.pipeline.corpora import table, write_files
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "infra" / "grafana" / "compressor.json").read_text("utf-8"))
+RUNBOOK = ROOT / "infra" / "README.md"
+METRICS_TABLE = re.compile(r"<!-- metrics -->\n(.*?)<!-- /metrics -->", re.DOTALL)
 UNITS = ("_total", "_seconds", "_ratio", "_rows", "_replicas")
 ROWS, OF_A_SHARD = 200, 20
 BAD = 3  # rows whose rate is none
@@ -240,3 +242,23 @@ def test_panels_lie_side_by_side() -> None:
         taken |= cells
     identities = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(identities)) == len(identities)
+
+
+def metrics_table() -> str:
+    rows = ["| Metric | Kind | What | Counted |", "|---|---|---|---|"]
+    for metric in METRICS:
+        own = f" (`{'`, `'.join(metric.labels)}`)" if metric.labels else ""
+        rows.append(f"| `{metric.name}`{own} | {metric.kind} | {metric.about} | {metric.counted} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_runbook_has_all_metrics() -> None:
+    found = METRICS_TABLE.search(RUNBOOK.read_text("utf-8"))
+    assert found
+    assert found[1] == metrics_table(), "run: python -m tests.pipeline.test_metrics"
+
+
+if __name__ == "__main__":
+    new = f"<!-- metrics -->\n{metrics_table()}<!-- /metrics -->"
+    text = METRICS_TABLE.sub(lambda _: new, RUNBOOK.read_text("utf-8"))
+    RUNBOOK.write_text(text, encoding="utf-8")
