@@ -44,7 +44,7 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: not Python's own
 
 
 def tell(number: int) -> None:
@@ -61,10 +61,8 @@ def resumable(url: str) -> Iterator[None]:
     except Stopped:  # somebody closer to the work has said more
         raise
     except KeyboardInterrupt:
-        raise Stopped(f"stopped: what is finished is kept in {url}; {GO_ON}") from None
-
-
-GO_ON = "the same command goes on from there"
+        kept = f"stopped: what is finished is kept in {url}; the same command goes on from there"
+        raise Stopped(kept) from None
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

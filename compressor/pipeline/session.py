@@ -85,7 +85,7 @@ def _own_sigterm() -> Iterator[Callable[[], object]]:
     try:
         yield lambda: signal.signal(signal.SIGTERM, own)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: not Python's own
 
 
 def _check_reachable(address: str | None) -> None:
