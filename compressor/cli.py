@@ -1,4 +1,4 @@
-"""What every job shares on the command line: `--config FILE`, overrides, help, exit codes.
+"""What every job shares on the command line: `--config FILE`, overrides, help, logs, exit codes.
 
 A job is a function of its validated configuration; `job(...)` makes a click command of it. The
 console command `compressor NAME ...` runs `jobs.NAME`.
@@ -7,12 +7,16 @@ console command `compressor NAME ...` runs `jobs.NAME`.
 import importlib
 import pkgutil
 import sys
+import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from compressor.errors import InputError, JobError
+from compressor.interrupt import exit_code, interruptible
+from compressor.log import FORMATS, Format, logged_as, note
 from compressor.schema import Config, Section, describe, load
 
 INPUT_IS_WRONG, JOB_FAILED = 2, 1
@@ -21,11 +25,16 @@ INPUT_IS_WRONG, JOB_FAILED = 2, 1
 class OneLine(click.Command):
     """A command whose usage errors are one line, like all our errors."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **kwargs: Any
+    ) -> click.Context:
+        given = [*args]  # click uses up its own
         try:
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, args, *rest, **kwargs)
         except click.UsageError as error:
-            say(error.format_message())
+            as_json = "json" in given or "--log-format=json" in given
+            with logged_as("json" if as_json else "text", info_name or ""):
+                say(error.format_message())
             sys.exit(INPUT_IS_WRONG)
 
 
@@ -56,9 +65,16 @@ def job(
     """
 
     def decorate(run: Callable[..., None]) -> Job:
-        def call(config: str | None, overrides: Sequence[str], debug: bool, **rest: Any) -> None:
+        def call(
+            config: str | None,
+            overrides: Sequence[str],
+            debug: bool,
+            log_format: Format,
+            **rest: Any,
+        ) -> None:
             given = command.overrides(overrides)
-            guarded(lambda: run(load(schema, config, given), **rest), debug)
+            with logged_as(log_format, name):
+                guarded(lambda: run(load(schema, config, given), **rest), debug)
 
         command = click.command(
             name=name,
@@ -77,6 +93,13 @@ def job(
                 ["--config"], metavar="FILE", help="YAML configuration, a file or any fsspec URL."
             ),
             click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
+            click.Option(
+                ["--log-format"],
+                type=click.Choice(FORMATS),
+                default=FORMATS[0],
+                envvar="COMPRESSOR_LOG_FORMAT",
+                help="Of stderr: lines of text, or JSON objects. [text, $COMPRESSOR_LOG_FORMAT]",
+            ),
         ]
         return command
 
@@ -105,26 +128,39 @@ def job_names() -> list[str]:
 
 
 def guarded(run: Callable[[], None], debug: bool = False) -> None:
-    """Call `run`; end the process with our exit codes and one line where it raises."""
+    """Call `run`; end the process with our exit codes and one line where it raises.
+
+    After Ctrl-C (130) and SIGTERM (143) the line says how to go on.
+    """
+    started = time.monotonic()
+    note("started")
     try:
-        run()
-    except (InputError, JobError, KeyboardInterrupt) as error:
+        with interruptible():
+            run()
+    except KeyboardInterrupt as error:
+        if debug:
+            traceback.print_exc()
+        note("stopped", str(error) or "stopped", level="warning", exit_code=exit_code())
+        sys.exit(exit_code())
+    except (InputError, JobError) as error:
         if debug:
             raise
-        say(str(error) or "stopped")
-        sys.exit(INPUT_IS_WRONG if isinstance(error, InputError) else JOB_FAILED)
+        code = INPUT_IS_WRONG if isinstance(error, InputError) else JOB_FAILED
+        say(str(error), code)
+        sys.exit(code)
     except BrokenPipeError:  # the reader has seen enough (`... | head`); click ends quietly
         raise
     except Exception as error:
         if debug:
             raise
-        say(f"{type(error).__name__}: {error} (--debug shows where)")
+        say(f"{type(error).__name__}: {error} (--debug shows where)", JOB_FAILED)
         sys.exit(JOB_FAILED)
+    note("finished", seconds=round(time.monotonic() - started, 3), exit_code=0)
 
 
-def say(message: str) -> None:
+def say(message: str, code: int = INPUT_IS_WRONG) -> None:
     """An error, as one line on stderr."""
-    click.echo("error: " + " ".join(message.split()), err=True)
+    note("error", message, level="error", exit_code=code)
 
 
 def _keys(schema: type[Section]) -> str:

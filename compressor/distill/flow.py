@@ -4,7 +4,6 @@ import itertools
 import math
 import signal
 import socket
-import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,8 @@ from compressor.distill.quality import select
 from compressor.distill.records import Verdicts
 from compressor.distill.tasks import Context, Unit, ask, assemble, publish, survey
 from compressor.errors import InputError
+from compressor.interrupt import SIGNALS, tell
+from compressor.log import note
 from compressor.pipeline.progress import drawn
 from compressor.pipeline.resources import IO_TASK_CPUS
 
@@ -72,7 +73,7 @@ def ask_missing(
 
     def stop() -> None:
         message = "finishing the requests under way; interrupt again to end at once"
-        print(message, file=sys.stderr, flush=True)
+        note("stopping", message)
         gate.stop.remote(INTERRUPTED, "stopped")
 
     with drawn(line), _first_signal() as interrupted:
@@ -196,16 +197,16 @@ def _first_signal() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
 
-    def note(*_: object) -> None:
+    def on_signal(number: int, _: object) -> None:
+        tell(number)
         came.set()
-        for number in numbers:
-            signal.signal(number, signal.default_int_handler)
+        for own in SIGNALS:
+            signal.signal(own, signal.default_int_handler)
 
-    before = [signal.signal(number, note) for number in numbers]
+    before = [signal.signal(number, on_signal) for number in SIGNALS]
     try:
         yield came
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)

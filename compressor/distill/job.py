@@ -21,13 +21,14 @@ from compressor.corpus.schema import unify
 from compressor.corpus.shards import read_units
 from compressor.corpus.storage import Storage, apart
 from compressor.distill.config import DistillConfig
-from compressor.distill.limits import CAPPED, WRONG, Stop
+from compressor.distill.limits import CAPPED, INTERRUPTED, WRONG, Stop
 from compressor.distill.output import existing, is_complete, remove_others
 from compressor.distill.prompt import Instruction, load_instruction
 from compressor.distill.records import columns, origins
 from compressor.distill.store import index_of
 from compressor.distill.summary import SUMMARY, Outcome, write_quality, write_summary
 from compressor.errors import InputError, JobError
+from compressor.interrupt import Stopped
 from compressor.pipeline.resume import announce
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ def run(config: DistillConfig) -> Outcome:
     try:
         with session(config.cluster.address), unwrapped():
             outcome = _distill(context, units, started)
+    except Stopped:
+        raise
     except KeyboardInterrupt:
-        raise JobError("stopped; the replies so far are kept, the same command goes on") from None
+        raise Stopped("stopped; the replies so far are kept, the same command goes on") from None
     finally:
         target.clear_scratch()
     remove_others(target, records, shards)
@@ -138,6 +141,8 @@ def _raise_for(stop: Stop | None, target: Storage, *, answered: int, others: int
         f"the same command asks the other {others:,}"
     )
     message = f"{stop.message}; {kept}"
+    if stop.kind == INTERRUPTED:
+        raise Stopped(message)
     raise InputError(message) if stop.kind == WRONG else JobError(message)
 
 

@@ -15,7 +15,7 @@ from compressor.pipeline.calibrate import threshold_for
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
 from compressor.pipeline.ledger import Ledger
-from compressor.pipeline.progress import shown, start_tally
+from compressor.pipeline.progress import shown
 from compressor.pipeline.replica import ModelSpec, Replica, Work
 from compressor.pipeline.resources import IO_TASK_CPUS, Allocation
 from compressor.pipeline.resume import announce
@@ -23,6 +23,7 @@ from compressor.pipeline.session import on_cluster, quiet_data, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
 from compressor.pipeline.takeover import Takeover, index_files, shared
+from compressor.pipeline.tally import Extent, Handle, start_tally
 from compressor.pipeline.waves import waves
 
 # The shards that a replica holds when it dies are tried again. What a text can do to a process is
@@ -77,13 +78,12 @@ def compress_shards(work: Assignment, ledger: Ledger) -> Ledger:
             config.cluster, nodes, device=config.model.device, shards=len(work.shards)
         )
         announce(work.target, config)
-        tally = start_tally()
-        before = work.plan.rows - int(work.shards.rows.sum())
-        with shown(tally, work.plan.rows, before):
+        tally = start_tally(extent(work.plan, work.shards, allocation), work.target.url)
+        with shown(tally):
             return on_cluster(_compress, work, ledger, allocation, tally)
 
 
-def _compress(work: Assignment, ledger: Ledger, allocation: Allocation, tally: Any) -> Ledger:
+def _compress(work: Assignment, ledger: Ledger, allocation: Allocation, tally: Handle) -> Ledger:
     config, plan, settings = work.config, work.plan, work.config.compression
     options = dict(config.input.storage_options)
     spec = ModelSpec(config.model, options, allocation.threads, work.model)
@@ -165,6 +165,12 @@ def _flow(reader: ShardSource, stage: Stage, sink: ShardSink, allocation: Alloca
         max_task_retries=-1,
     )
     dataset.write_datasink(sink, ray_remote_args={"num_cpus": IO_TASK_CPUS})
+
+
+def extent(plan: Plan, missing: Shards, allocation: Allocation) -> Extent:
+    """What is to be done of a plan, with how many replicas."""
+    before = plan.rows - int(missing.rows.sum())
+    return Extent(plan.rows, before, allocation.most, plan.bytes / max(1, plan.rows))
 
 
 def bytes_per_row(plan: Plan) -> float:

@@ -1,167 +1,194 @@
-"""One line that says how far the job is: redrawn on a terminal, every 30 s in a log.
+"""How far a run is: drawn on a terminal, else a line every 30 s, or an object of JSON.
 
-Replicas and write tasks report to a `Tally` actor; a thread of the driver asks it and prints.
+Replicas and write tasks report to a tally; a thread of the driver asks it and shows what it says.
 """
 
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
-import numpy as np
-import numpy.typing as npt
+from compressor.interrupt import Stopped
+from compressor.log import note
+from compressor.pipeline.pace import Pace
+from compressor.pipeline.screen import is_drawn, plain, screen, view
+from compressor.pipeline.tally import Counts, Extent, Handle
 
-Number = TypeVar("Number", bound=np.generic)
-COUNTED = ("rows", "original_tokens", "compressed_tokens", "error")
-TERMINAL_SECONDS, LOG_SECONDS = 1.0, 30.0
-ERASE = "\r\x1b[2K"
+LOOK_SECONDS, LOG_SECONDS = 1.0, 30.0
+ASK_SECONDS = 10.0  # for an answer of the tally
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is done so far, of `total` rows; `before` were done by an earlier run."""
+    """Where a run stands: what it has to do, has done, and at which speed (a second).
 
-    total: int
-    before: int = 0
-    rows: int = 0
-    original_tokens: int = 0
-    compressed_tokens: int = 0
+    left: seconds until the end; None as long as nothing is known.
+    """
 
-    def line(self, seconds: float) -> str:
-        """Rows, tokens a second, rate so far and the time that is left."""
-        done = self.before + self.rows
-        share = done / self.total if self.total else 1.0
-        parts = [f"{done:,}/{self.total:,} rows ({share:.0%})"]
-        if self.original_tokens:
-            parts.append(f"{self.original_tokens / seconds:,.0f} tokens/s")
-            parts.append(f"rate {self.compressed_tokens / self.original_tokens:.3f}")
-        if self.rows:
-            left = (self.total - done) * seconds / self.rows
-            parts.append(f"ETA {clock(left)}")
-        else:
-            parts.append("starting")
-        return " · ".join(parts)
+    extent: Extent
+    counts: Counts
+    tokens_per_second: float = 0.0
+    left: float | None = None
 
+    @property
+    def done(self) -> int:
+        """Rows, those of earlier runs included."""
+        return self.extent.before + self.counts.rows
 
-class Tally:
-    """Counts finished shards, each once however often a task is retried; and the attempts."""
+    def line(self) -> str:
+        """All in one line, for a log."""
+        errors = [f"{self.counts.errors:,} errors"] if self.counts.errors else []
+        return " · ".join([self.share(), *self.pace(), self.time_left(), *errors, self.replicas()])
 
-    def __init__(self) -> None:
-        self._shards = np.zeros((0, len(COUNTED)), np.int64)  # by index; room is made as it comes
-        self._begun = np.zeros((0,), np.int16)
-        self._sums = np.zeros(len(COUNTED), np.int64)
+    def share(self) -> str:
+        total = self.extent.total
+        share = self.done / total if total else 1.0
+        return f"{self.done:,}/{total:,} rows ({share:.0%})"
 
-    def begin(self, index: int) -> int:
-        """How often the shard was begun before."""
-        self._begun = _with_room(self._begun, index)
-        self._begun[index] += 1
-        return int(self._begun[index]) - 1
+    def pace(self) -> list[str]:
+        """Tokens a second and the rate so far; nothing where nothing is done."""
+        counts = self.counts
+        if not counts.original_tokens:
+            return []
+        rate = counts.compressed_tokens / counts.original_tokens
+        return [f"{self.tokens_per_second:,.0f} tokens/s", f"rate {rate:.3f}"]
 
-    def add(self, index: int, statistics: Mapping[str, Any]) -> int:
-        """Count a shard; returns how many rows have failed so far."""
-        self._shards = _with_room(self._shards, index)
-        now = np.array([statistics[name] for name in COUNTED], np.int64)
-        self._sums += now - self._shards[index]
-        self._shards[index] = now
-        return int(self._sums[-1])
+    def time_left(self) -> str:
+        return "starting" if self.left is None else f"ETA {clock(self.left)}"
 
-    def sums(self) -> tuple[int, int, int]:
-        """Rows, original tokens, compressed tokens."""
-        rows, original, compressed, _ = self._sums.tolist()
-        return rows, original, compressed
+    def replicas(self) -> str:
+        counts = self.counts
+        starting = f" ({counts.starting} starting)" if counts.starting else ""
+        wanted = max(self.extent.replicas, counts.working)
+        return f"replicas {counts.working}/{wanted}{starting}"
 
-
-def _with_room(column: npt.NDArray[Number], index: int) -> npt.NDArray[Number]:
-    """The same for more indices, zero at first; twice as many, so that it is seldom copied."""
-    lacking = index + 1 - len(column)
-    if lacking <= 0:
-        return column
-    more = np.zeros((max(lacking, len(column)), *column.shape[1:]), column.dtype)
-    return np.concatenate([column, more])
-
-
-def start_tally() -> Any:
-    """The actor, which needs no CPU of its own; it lives and dies with the driver's node."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Tally).options(num_cpus=0, scheduling_strategy=here).remote()
+    def fields(self) -> dict[str, Any]:
+        """The same for machines; of rates and speeds None where nothing is known."""
+        counts = self.counts
+        some = counts.original_tokens
+        return {
+            "rows": self.done,
+            "total_rows": self.extent.total,
+            "rows_before": self.extent.before,
+            "original_tokens": counts.original_tokens,
+            "compressed_tokens": counts.compressed_tokens,
+            "rate": round(counts.compressed_tokens / some, 6) if some else None,
+            "tokens_per_second": round(self.tokens_per_second, 1) if some else None,
+            "eta_seconds": None if self.left is None else round(self.left, 1),
+            "errors": counts.errors,
+            "replicas_working": counts.working,
+            "replicas_starting": counts.starting,
+            "replicas_wanted": self.extent.replicas,
+        }
 
 
-def count_shard(tally: Any, index: int, statistics: Mapping[str, Any]) -> int:
-    """Tell of a finished shard; returns how many rows have failed so far, as far as is known."""
-    import ray
+class Watch:
+    """Looks at a run again and again: the last `progress`, its speed taken from all looks."""
 
-    told = tally.add.remote(index, statistics)
-    if not statistics["error"]:
-        return 0
-    try:
-        failed: int = ray.get(told)
-    except ray.exceptions.RayError:
-        return int(statistics["error"])
-    return failed
+    def __init__(self, extent: Extent) -> None:
+        self._pace = Pace()
+        self.progress = Progress(extent, Counts())
 
-
-def begin_shard(tally: Any, index: int) -> int:
-    """How often the shard was begun before, as far as is known."""
-    import ray
-
-    try:
-        before: int = ray.get(tally.begin.remote(index))
-    except ray.exceptions.RayError:  # its node is gone, and what it knew
-        return 0
-    return before
+    def look(self, counts: Counts, now: float) -> Progress:
+        """What the counts say at `now`, seconds of any clock."""
+        extent = self.progress.extent
+        rows, tokens = counts.rows, counts.original_tokens
+        self._pace.see(now, working=counts.working > 0, rows=rows, tokens=tokens)
+        _, speed = self._pace.speed()
+        left = self._pace.left(extent.total - extent.before - rows)
+        self.progress = Progress(extent, counts, speed, left)
+        return self.progress
 
 
 @contextmanager
-def shown(tally: Any, total: int, before: int, stream: TextIO | None = None) -> Iterator[None]:
-    """Print the progress until the block ends."""
+def shown(tally: Handle, stream: TextIO | None = None) -> Iterator[None]:
+    """Show the progress until the block ends. Raises `Stopped` where the block is interrupted."""
     import ray
 
-    def line(seconds: float) -> str:
-        rows, original, compressed = ray.get(tally.sums.remote(), timeout=10)
-        return Progress(total, before, rows, original, compressed).line(seconds)
+    watch = Watch(tally.extent)
 
-    with drawn(line, stream):
-        yield
+    def look(patience: float = ASK_SECONDS) -> Progress:
+        counts: Counts = ray.get(tally.actor.counts.remote(), timeout=patience)
+        return watch.look(counts, time.monotonic())
+
+    def say(progress: Progress) -> None:
+        note("progress", progress.line(), **progress.fields())
+
+    try:
+        with _repeated(look, view, say, stream or sys.stderr):
+            yield
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        with suppress(ray.exceptions.RayError):
+            look(LOOK_SECONDS)
+        done, total = watch.progress.done, watch.progress.extent.total
+        raise Stopped(
+            f"stopped: {done:,} of {total:,} rows are done and kept; the same command does the rest"
+        ) from None
 
 
 @contextmanager
 def drawn(line: Callable[[float], str], stream: TextIO | None = None) -> Iterator[None]:
-    """Print `line(seconds since the start)` again and again until the block ends."""
-    import ray
-
-    stream = stream or sys.stderr
-    terminal = stream.isatty()
-    stop = threading.Event()
+    """Show `line(seconds since the start)` again and again until the block ends."""
     started = time.monotonic()
 
-    def draw() -> None:
-        text = line(max(time.monotonic() - started, 1e-9))
-        stream.write(f"{ERASE}{text}" if terminal else f"{text}\n")
-        stream.flush()
+    def look() -> str:
+        return line(time.monotonic() - started or 1e-9)
 
-    def loop() -> None:
-        while not stop.wait(TERMINAL_SECONDS if terminal else LOG_SECONDS):
+    def say(text: str) -> None:
+        note("progress", text)
+
+    with _repeated(look, plain, say, stream or sys.stderr):
+        yield
+
+
+@contextmanager
+def _repeated(
+    look: Callable[[], Any],
+    draw: Callable[[Any], Any],
+    say: Callable[[Any], None],
+    stream: TextIO,
+) -> Iterator[None]:
+    """Look every second until the block ends: draw what is seen, or say it now and then."""
+    import ray
+
+    stop = threading.Event()
+
+    def loop(show: Callable[[Any], None], every: float) -> None:
+        due = time.monotonic() + every
+        while not stop.wait(LOOK_SECONDS):
             try:
-                draw()
+                seen = look()
+                if time.monotonic() >= due:
+                    show(seen)
+                    due += every
             except (ray.exceptions.RayError, OSError):  # never the job's concern
                 continue
 
-    thread = threading.Thread(target=loop, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        if terminal:
-            stream.write(ERASE)
-            stream.flush()
+    def watching(show: Callable[[Any], None], every: float) -> threading.Thread:
+        thread = threading.Thread(target=loop, args=(show, every), name="progress", daemon=True)
+        thread.start()
+        return thread
+
+    if not is_drawn(stream):
+        thread = watching(say, LOG_SECONDS)
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        return
+    with screen(stream) as put:
+        thread = watching(lambda seen: put(draw(seen)), 0.0)
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 def clock(seconds: float) -> str:

@@ -17,6 +17,7 @@ from compressor.corpus.files import parquet_entries
 from compressor.corpus.lineage import Published, forget, read_files, write_lineage
 from compressor.corpus.storage import Entry
 from compressor.errors import InputError
+from compressor.interrupt import resumable
 from compressor.pipeline.changes import Comparison, Step, compare, plan_step
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.ledger import Ledger
@@ -65,6 +66,11 @@ def publish_first(config: CompressConfig) -> Outcome:
 def _refresh(config: CompressConfig, *, dry_run: bool, first: bool) -> Refreshed:
     started = time.monotonic()
     task = prepare(config)
+    with resumable(task.target.url):
+        return _next_version(task, started, dry_run=dry_run, first=first)
+
+
+def _next_version(task: Task, started: float, *, dry_run: bool, first: bool) -> Refreshed:
     with task.target.explained():
         version = current(task.target)
     entries = parquet_entries(task.source)

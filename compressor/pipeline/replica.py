@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,18 @@ from compressor.engine.compression import Threshold
 from compressor.errors import InputError, JobError
 from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.isolate import Isolation
+from compressor.pipeline.metrics import (
+    MODEL_OF_A_SHARD,
+    QUEUE_OF_A_SHARD,
+    REPLICA_TOKENS,
+    record,
+)
 from compressor.pipeline.payload import pack, unpack
-from compressor.pipeline.progress import begin_shard
+from compressor.pipeline.presence import attend
 from compressor.pipeline.reuse import Guarded, Ints, Memory, Source, fill, row_keys
 from compressor.pipeline.rows import compress_table, engine_options
 from compressor.pipeline.statistics import Statistics, statistics_of
+from compressor.pipeline.tally import WORKING, Handle, begin_shard
 
 if TYPE_CHECKING:
     from compressor.engine.compressor import Compressor
@@ -101,6 +108,15 @@ def _use_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
+def record_attempt(about: Mapping[str, Any], tally: Handle) -> None:
+    """The metrics of a shard that a replica is done with, whatever becomes of it then."""
+    measured, labels = about["measured"], tally.labels
+    record(QUEUE_OF_A_SHARD, measured["queue_seconds"], labels)
+    if "model_seconds" in measured:
+        record(MODEL_OF_A_SHARD, measured["model_seconds"], labels)
+    record(REPLICA_TOKENS, about["statistics"]["original_tokens"], labels)
+
+
 class Replica:
     """What Ray Data calls with a block of shards, from several threads where the device is a GPU.
 
@@ -110,7 +126,8 @@ class Replica:
 
     loads: Callable[[ModelSpec], "Compressor"] = staticmethod(load)
 
-    def __init__(self, work: Work, tally: Any, takeover: Any = None) -> None:
+    def __init__(self, work: Work, tally: Handle, takeover: Any = None) -> None:
+        show = attend(tally)
         self._work, self._tally = work, tally
         self._added = [field.name for field in added_fields(work.columns)]
         self._memory = Memory()
@@ -123,6 +140,7 @@ class Replica:
         try:
             self._compressor = load_patiently(self.loads, work.spec)
             work.check_settings(self._compressor)
+            show(WORKING)
         except Exception as error:  # for the first shard to tell: a replica that ends here is
             self._failure = error  # replaced as if its machine had gone, and so on and on
 
@@ -157,11 +175,13 @@ class Replica:
             **measured.measured(),
             "reused": sum(filled.found[:-1]),
             "duplicates": filled.found[-1] + filled.twins,
+            "queue_seconds": max(0.0, started - about["read"]),  # by the clocks of two nodes
             "seconds": time.time() - started,
             "finished": time.time(),
             "device": str(self._compressor.device),
             "dtype": str(self._compressor.dtype),
         }
+        record_attempt(about, self._tally)
         return pack(about, result)
 
     def _do(self, index: int, table: pa.Table) -> tuple[pa.Table, Statistics]:

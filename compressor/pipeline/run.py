@@ -15,6 +15,7 @@ from compressor.corpus.plan import Plan
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import write_shard
 from compressor.errors import JobError
+from compressor.interrupt import resumable
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.prepare import Task, make_plan, prepare
@@ -32,6 +33,11 @@ def run(config: CompressConfig) -> Outcome:
         return publish_first(config)
     started = time.monotonic()
     task = prepare(config)
+    with resumable(task.target.url):
+        return _run(task, started)
+
+
+def _run(task: Task, started: float) -> Outcome:
     plan = make_plan(task)
     ledger = finished(task.target, plan, task.config)
     try:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from compressor.errors import InputError
+from compressor.log import adopt
 from compressor.pipeline.resources import Node
 from compressor.pipeline.topology import topology
 
@@ -43,11 +44,11 @@ def session(address: str | None) -> Iterator[list[Node]]:
         return
     # Ray prints the tracebacks of workers to stdout, where the job's results go; what matters of
     # them reaches the user as the message of an exception.
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        _start(address)
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), _own_sigterm() as take_back:
         try:
-            with _terminable():
-                yield alive_nodes()
+            _start(address)
+            take_back()
+            yield alive_nodes()
         finally:
             ray.shutdown()
 
@@ -64,22 +65,27 @@ def _start(address: str | None) -> None:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
+        adopt("ray")
     except (OSError, ValueError) as error:
         message = str(error).splitlines()[0]
         raise InputError(f"cluster.address: {address}: can't be joined: {message}") from error
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the job as Ctrl-C does; Ray would answer with a stack dump and an abort."""
+def _own_sigterm() -> Iterator[Callable[[], object]]:
+    """What SIGTERM does stays as it was before Ray, which would end the process in its own way.
+
+    Yields what takes it back from Ray. Where nothing was set, it ends the job as Ctrl-C does.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGTERM)
+    own = before if callable(before) else signal.default_int_handler
     try:
-        yield
+        yield lambda: signal.signal(signal.SIGTERM, own)
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: not Python's own
 
 
 def _check_reachable(address: str | None) -> None:

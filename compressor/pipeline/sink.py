@@ -1,6 +1,7 @@
 """The writing end of the Ray pipeline: each shard becomes its file, whole or not at all."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from compressor.corpus.storage import Storage, reason_of
 from compressor.corpus.write import write_shard
 from compressor.errors import JobError
 from compressor.pipeline.error_budget import ErrorBudget
+from compressor.pipeline.metrics import WRITE_OF_A_SHARD, record
 from compressor.pipeline.payload import unpack
-from compressor.pipeline.progress import count_shard
+from compressor.pipeline.tally import Handle, count_shard
 
 Done = list[str]
 RETURNED = ("index", "statistics", "measured")  # what the driver needs to know
@@ -52,7 +54,7 @@ class ShardSink(Datasink[Done]):
     A task that is run again after a crash writes the same bytes again.
     """
 
-    def __init__(self, files: ShardFiles, budget: ErrorBudget, tally: Any) -> None:
+    def __init__(self, files: ShardFiles, budget: ErrorBudget, tally: Handle) -> None:
         self._files, self._budget, self._tally = files, budget, tally
         self.done: Done = []
 
@@ -60,9 +62,11 @@ class ShardSink(Datasink[Done]):
         return [self._write(about, table) for block in blocks for about, table in unpack(block)]
 
     def _write(self, about: dict[str, Any], table: pa.Table) -> str:
-        index, statistics = about["index"], about["statistics"]
+        index, statistics, measured = (about[name] for name in RETURNED)
+        started = time.monotonic()
         size = self._files.write(about, table)
-        self._budget.check(count_shard(self._tally, index, statistics))
+        record(WRITE_OF_A_SHARD, time.monotonic() - started, self._tally.labels)
+        self._budget.check(count_shard(self._tally, index, statistics, measured, size))
         return json.dumps({**{name: about[name] for name in RETURNED}, "bytes": size})
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:

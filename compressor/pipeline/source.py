@@ -1,5 +1,6 @@
 """The reading end of the Ray pipeline: planned shards become blocks of one row each."""
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -86,5 +87,6 @@ def _read(
                 "index": shard.index,
                 "name": shard.name,
                 "record": shard_record(shard, threshold),
+                "read": time.time(),
             }
             yield pack(about, table)

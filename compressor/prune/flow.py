@@ -10,14 +10,15 @@ from compressor.corpus.shards import Shards
 from compressor.pipeline.await_nodes import allocation_on
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.failure import unwrapped
-from compressor.pipeline.flow import Stage, bytes_per_row, flow
+from compressor.pipeline.flow import Stage, bytes_per_row, extent, flow
 from compressor.pipeline.ledger import Ledger
-from compressor.pipeline.progress import shown, start_tally
+from compressor.pipeline.progress import shown
 from compressor.pipeline.resources import Allocation
 from compressor.pipeline.resume import announce
 from compressor.pipeline.session import on_cluster, session
 from compressor.pipeline.sink import ShardFiles, ShardSink
 from compressor.pipeline.source import ShardSource
+from compressor.pipeline.tally import Handle, start_tally
 from compressor.prune.opinions import SHOTS_AT_ONCE, Opinions, pays
 from compressor.prune.replica import Embedder, Replica, Work
 from compressor.prune.task import Task
@@ -39,9 +40,8 @@ def prune_shards(task: Task, shots: Sequence[Shot] | None, ledger: Ledger) -> Le
     with session(cluster.address) as nodes, unwrapped():
         allocation = allocation_on(cluster, nodes, device=device, shards=len(missing))
         announce(task.target, task.config)
-        tally = start_tally()
-        before = plan.rows - int(missing.rows.sum())
-        with shown(tally, plan.rows, before):
+        tally = start_tally(extent(plan, missing, allocation), task.target.url)
+        with shown(tally):
             return on_cluster(_prune, task, shots, missing, ledger, allocation, tally)
 
 
@@ -51,7 +51,7 @@ def _prune(
     missing: Shards,
     ledger: Ledger,
     allocation: Allocation,
-    tally: Any,
+    tally: Handle,
 ) -> Ledger:
     import ray
 

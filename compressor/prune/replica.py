@@ -10,8 +10,10 @@ import pyarrow as pa
 from compressor.errors import JobError
 from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.payload import pack, unpack
-from compressor.pipeline.progress import begin_shard
+from compressor.pipeline.presence import attend
+from compressor.pipeline.replica import record_attempt
 from compressor.pipeline.statistics import Statistics
+from compressor.pipeline.tally import WORKING, Handle, begin_shard
 from compressor.prune.config import PruneConfig
 from compressor.prune.opinions import Opinions
 from compressor.prune.pruner import Pruner
@@ -72,8 +74,10 @@ class Work:
 class Replica:
     """What Ray Data calls with a block of shards."""
 
-    def __init__(self, work: Work, tally: Any) -> None:
+    def __init__(self, work: Work, tally: Handle) -> None:
         import ray
+
+        show = attend(tally)
 
         self._work, self._tally = work, tally
         self._pool: Pool | None = None
@@ -84,6 +88,7 @@ class Replica:
         try:
             self._pruner = load(work.config, work.threads)
             self._pruner.know(known)
+            show(WORKING)
         except Exception as error:  # for the first shard to tell: an actor that ends here is
             self._failure = error  # replaced as if its machine had gone
 
@@ -99,11 +104,13 @@ class Replica:
         result, statistics = self._work.do(table, self._pruner, self._pool)
         about["statistics"] = statistics.record()
         about["measured"] = {
+            "queue_seconds": max(0.0, started - about["read"]),
             "seconds": time.time() - started,
             "finished": time.time(),
             "device": self._work.config.policy.device,
             "dtype": "float32",
         }
+        record_attempt(about, self._tally)
         return pack(about, result)
 
 

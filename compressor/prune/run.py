@@ -19,6 +19,7 @@ from compressor.corpus.read import read_shards
 from compressor.corpus.shards import read_units
 from compressor.corpus.write import encode
 from compressor.errors import InputError
+from compressor.interrupt import resumable
 from compressor.pipeline.error_budget import ErrorBudget
 from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.results import Outcome, Results
@@ -43,6 +44,11 @@ def run(config: PruneConfig) -> Outcome:
     """Prune. Raises `InputError` for what the user can mend, `JobError` where the job fails."""
     started = time.monotonic()
     task = make_task(config)
+    with resumable(task.target.url):
+        return _run(task, started)
+
+
+def _run(task: Task, started: float) -> Outcome:
     target, plan = task.target, task.plan
     ledger = finished(target, plan, task.config, DECISIVE)
     try:

@@ -9,6 +9,7 @@ import click
 
 from compressor.cli import INPUT_IS_WRONG, JOB_FAILED
 from compressor.errors import JobError
+from compressor.log import is_error
 from compressor.submit.cluster import ENDED, Cluster, status_of
 from compressor.submit.preflight import wait
 
@@ -19,7 +20,7 @@ AGAIN_SECONDS = 2.0
 
 
 class LogPrinter:
-    """Prints the job's lines: errors (`error: ...`) to stderr, all else to stdout.
+    """Prints the job's lines: errors to stderr, all else to stdout.
 
     What Ray writes before the job begins is left out. A log may be fed again from its beginning,
     after `rewind`: what was printed isn't printed twice.
@@ -49,7 +50,7 @@ class LogPrinter:
 
     def _line(self, line: str) -> None:
         if self._begun:
-            self._write(line, line.startswith("error: "))
+            self._write(line, is_error(line))
         self._begun = self._begun or line.startswith(BEGIN)
 
 
