@@ -17,7 +17,7 @@ from compressor.pipeline.payload import unpack
 from compressor.pipeline.progress import count_shard
 
 Done = list[str]
-RETURNED = ("index", "statistics", "measured")  # what the driver needs to know
+RETURNED = ("index", "statistics", "measured", "findings")  # what the driver needs to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class ShardFiles:
         Raises `JobError` where the storage doesn't take it.
         """
         record = {**about["record"], "statistics": about["statistics"]}
+        if "findings" in about:
+            record["findings"] = about["findings"]
         table = pa.Table.from_arrays(table.columns, schema=self.schema)
         try:
             return write_shard(self.storage, about["name"], table, record, plain=self.plain)
@@ -63,7 +65,7 @@ class ShardSink(Datasink[Done]):
         index, statistics = about["index"], about["statistics"]
         size = self._files.write(about, table)
         self._budget.check(count_shard(self._tally, index, statistics))
-        return json.dumps({**{name: about[name] for name in RETURNED}, "bytes": size})
+        return json.dumps({**{name: about.get(name) for name in RETURNED}, "bytes": size})
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:
         self.done = [entry for returned in write_result.write_returns for entry in returned]
