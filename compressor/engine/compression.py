@@ -47,9 +47,10 @@ class Compression:
 class Columns:
     """n compressed texts in columns, for tables: no Python object for each of them.
 
-    original_tokens, compressed_tokens: int64 [n]; confidence: float32 [n], P(keep) of the words that
-    were kept over that of all words, added up: 1 where the model would have kept none of the
-    others; notes: by row, where there is one; model_seconds: what the model took for them.
+    original_tokens, compressed_tokens: int64 [n]; confidence: float32 [n], the sum of P(keep) over
+    the words that were kept, as a share of that over all words: 1 where the model would have kept
+    none of the others; notes: by row, where there is one; model_seconds: what the model took for
+    them.
     """
 
     texts: FlatTexts

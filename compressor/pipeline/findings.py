@@ -90,9 +90,10 @@ class Findings:
         What is among the smallest of all was among the smallest of every part, so its count is
         whole.
         """
-        for sample in (self.random, self.worst):
-            for key in sorted(sample)[SHOWN:]:
-                del sample[key]
+        for key in sorted(self.random)[SHOWN:]:
+            del self.random[key]
+        for rank in sorted(self.worst)[SHOWN:]:
+            del self.worst[rank]
         if len(self.reasons) > MOST_REASONS:
             self.reasons = {reason: self.reasons[reason] for reason in fewest(self.reasons)}
 

@@ -67,7 +67,8 @@ def own_name() -> str:
     """What a report calls this process: its node's address and its number there."""
     import ray
 
-    return f"{ray.util.get_node_ip_address()} {os.getpid()}"
+    address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return f"{address} {os.getpid()}"
 
 
 def load(spec: ModelSpec) -> "Compressor":

@@ -70,7 +70,7 @@ def test_a_histogram_adds_up_and_is_off_by_less_than_two_percent(
     some: list[int], more: list[int]
 ) -> None:
     parts = [histogram(some), histogram(more)]
-    both = {bin: sum(part.get(bin, 0) for part in parts) for bin in parts[0] | parts[1]}
+    both = {edge: sum(part.get(edge, 0) for part in parts) for edge in parts[0] | parts[1]}
     assert both == histogram(some + more)
     for share in (0.01, 0.5, 0.99):
         found = quantile(both, share)
