@@ -32,9 +32,15 @@ def histogram(values: npt.ArrayLike) -> dict[int, int]:
 
 def quantile(counts: Mapping[int, int], share: float) -> float | None:
     """The middle of the bin that holds the quantile `share` of the values; None of no values."""
+    edge = value_at(counts, share)
+    return None if edge is None else edge + (max(1, edge // STEP) - 1) / 2
+
+
+def value_at(counts: Mapping[int, int], share: float) -> int | None:
+    """The quantile `share` of values that are counted one by one; None of no values."""
     wanted, seen = share * sum(counts.values()), 0
-    for edge, count in sorted(counts.items()):
+    for value, count in sorted(counts.items()):
         seen += count
         if seen >= wanted:
-            return edge + (max(1, edge // STEP) - 1) / 2
+            return value
     return None

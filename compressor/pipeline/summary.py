@@ -60,7 +60,9 @@ def write_summary(
         "version": __version__,
     }
     write_shard_table(task.target, parts)
-    task.target.put(FINDINGS, json.dumps(findings_of(parts).record()).encode())
+    rates = {str(rate): records for rate, records in sorted(whole(parts).rates.items())}
+    findings = {**findings_of(parts).record(), "rates": rates}
+    task.target.put(FINDINGS, json.dumps(findings).encode())
     task.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
     return summary
 
