@@ -21,7 +21,7 @@ _COLOURS = {
     "before": "#040404",
     "after": "#050505",
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 8,
@@ -43,10 +43,13 @@ _SETTINGS = {
     "ytick.major.size": 0,
     "xtick.major.size": 2.5,
 }
-_OUTSIDE = re.compile(r".*?(?=<svg )|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
+_OUTSIDE = re.compile(
+    r".*?(?=<svg )|<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL
+)
 _NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"| version="1.1"')
+_SIZE = re.compile(r' (?:width|height)="[^"]*"')
 _NAMES = re.compile(r' id="[A-Za-z]+[\w.]*_\d+"')
-_FONT = re.compile(r"(font: (?:\d+ )?[\d.]+px) [^;\"]*")
+_FONT = re.compile(r"(font-family: |font: [^;'\"]*px )[^;\"]*")
 
 
 def bars(
@@ -135,10 +138,10 @@ def _of_the_page(svg: str) -> str:
     """Without what a file of its own needs, and in the page's colours, font and width."""
     svg = _OUTSIDE.sub("", svg)
     svg = _NAMESPACES.sub("", svg)
-    svg = re.sub(r'(<svg [^>]*?)\bwidth="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg [^>]*?)\bheight="[^"]*"', r"\1", svg, count=1)
+    head, body = svg.split(">", 1)
+    svg = f"{_SIZE.sub('', head)}>{body}"
     svg = _NAMES.sub("", svg)
-    svg = _FONT.sub(r"\1 var(--font)", svg)
+    svg = _FONT.sub(r"\1var(--font)", svg)
     for name, placeholder in _COLOURS.items():
         svg = svg.replace(placeholder, f"var(--{name})")
     return svg.strip()

@@ -76,14 +76,18 @@ def _settings(ours: Output, theirs: Output) -> list[tuple[str, str, str]]:
     """Those that differ, the paths of the outputs left out."""
     a, b = (dict(settings(output.summary["configuration"])) for output in (ours, theirs))
     return [
-        (key, *(setting(side[key]) if key in side else NOTHING for side in (a, b)))
+        (key, _of(a, key), _of(b, key))
         for key in a | b
         if a.get(key) != b.get(key) and key != "output.path"
     ]
 
 
+def _of(side: dict[str, Any], key: str) -> str:
+    return setting(side[key]) if key in side else NOTHING
+
+
 def _both(ours: Sequence[Example], theirs: Sequence[Example]) -> list[tuple[Any, Any]]:
-    """Random rows that both runs show; one with the same text and another number of columns isn't."""
+    """Random rows that both runs show."""
     others: dict[tuple[int | None, str], Example] = {
         (example.wanted.key, example.record.text): example
         for example in theirs
