@@ -6,7 +6,10 @@ texts: neither replicas nor reruns nor the order of adding change them, and two 
 texts show the same ones. Rows are named by file and place; their texts stay where they are.
 """
 
+import base64
 import hashlib
+import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -105,6 +108,18 @@ def total(records: Iterable[Mapping[str, Any] | None]) -> Findings:
         if record is not None:
             findings.add(record)
     return findings
+
+
+def packed(record: Mapping[str, Any]) -> str:
+    """A record in a third of its size, for drivers that hold those of many shards."""
+    data = json.dumps(record, separators=(",", ":")).encode()
+    return base64.b85encode(zlib.compress(data, 9)).decode()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """The inverse of `packed`."""
+    record: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(text)))
+    return record
 
 
 def fewest(reasons: Iterable[Reason]) -> list[Reason]:

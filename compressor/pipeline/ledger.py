@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from compressor.engine.compression import Threshold
-from compressor.pipeline.findings import Findings
+from compressor.pipeline.findings import Findings, packed, unpacked
 from compressor.pipeline.statistics import MEASURED, RATE_BINS, Statistics
 
 Ints = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ class Ledger:
     `known` bool [n]; `finished` float64 [n], seconds since the epoch, NaN where an earlier run did
     it; `replica` int32 [n], of `replicas`, -1 where it isn't known; `bytes` int64 [n] of the files
     written now; `findings`: the sum of all that have some. With `keep_records` the record of each
-    shard's statistics is kept, too, as JSON, its findings among it. `threshold` is the one that
+    shard's statistics is kept, too, as JSON, its findings packed in it. `threshold` is the one that
     earlier files were made with.
     """
 
@@ -54,7 +54,7 @@ class Ledger:
         return len(self.known)
 
     def resume(self, at: int, record: Mapping[str, Any]) -> None:
-        """A file that was there, by the record in its footer."""
+        """A file that was there, by its record in a footer, or in a lineage (findings packed)."""
         found: Any = record.get("threshold")
         self.threshold = (found[0], found[1]) if isinstance(found, list) else found
         self._put(at, record["statistics"], record.get("findings"))
@@ -104,7 +104,7 @@ class Ledger:
         return pa.chunked_array([came.take(pa.array(np.argsort(order)))])
 
     def _put(
-        self, at: int, statistics: Mapping[str, Any], findings: Mapping[str, Any] | None
+        self, at: int, statistics: Mapping[str, Any], findings: Mapping[str, Any] | str | None
     ) -> None:
         assert not self.known[at]  # each shard has one file
         self.known[at] = True
@@ -113,8 +113,10 @@ class Ledger:
         for rate, records in statistics["rates"].items():
             self._rates[int(rate)] += records
         if findings is not None:
-            self.findings.add(findings)
+            self.findings.add(unpacked(findings) if isinstance(findings, str) else findings)
         if self._texts is not None:
             self._begins[at] = len(self._texts)
-            whole = statistics if findings is None else {**statistics, "findings": findings}
+            whole = dict(statistics)
+            if findings is not None:
+                whole["findings"] = findings if isinstance(findings, str) else packed(findings)
             self._texts += json.dumps(whole, sort_keys=True).encode()

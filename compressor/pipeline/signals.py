@@ -22,7 +22,7 @@ from compressor.pipeline.rows import contents_of, plain
 Ints = npt.NDArray[np.int64]
 
 FACT_TOKENS = 4096  # of the rows of a shard whose facts are counted, together
-KEY_BITS = 53  # what every reader of JSON takes as a whole number
+KEY_BITS = 40  # of a key: enough to choose by, and every reader of JSON has such numbers
 REASON_LENGTH = 160
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 

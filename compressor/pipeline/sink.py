@@ -13,11 +13,12 @@ from compressor.corpus.storage import Storage, reason_of
 from compressor.corpus.write import write_shard
 from compressor.errors import JobError
 from compressor.pipeline.error_budget import ErrorBudget
+from compressor.pipeline.findings import packed
 from compressor.pipeline.payload import unpack
 from compressor.pipeline.progress import count_shard
 
 Done = list[str]
-RETURNED = ("index", "statistics", "measured", "findings")  # what the driver needs to know
+RETURNED = ("index", "statistics", "measured")  # what the driver needs to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class ShardFiles:
 class ShardSink(Datasink[Done]):
     """Writes shards; what each replica measured comes back in `done`, a line of JSON a shard.
 
-    A line is a sixth of the objects that it stands for, and Ray hands over all of them at the end.
+    A line is a sixth of the objects that it stands for, and Ray hands over all of them at the end;
+    `findings` are packed in it.
 
     A task that is run again after a crash writes the same bytes again.
     """
@@ -65,7 +67,10 @@ class ShardSink(Datasink[Done]):
         index, statistics = about["index"], about["statistics"]
         size = self._files.write(about, table)
         self._budget.check(count_shard(self._tally, index, statistics))
-        return json.dumps({**{name: about.get(name) for name in RETURNED}, "bytes": size})
+        entry = {**{name: about[name] for name in RETURNED}, "bytes": size}
+        if "findings" in about:
+            entry["findings"] = packed(about["findings"])
+        return json.dumps(entry)
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:
         self.done = [entry for returned in write_result.write_returns for entry in returned]

@@ -1,11 +1,13 @@
 """What the report is made of adds up in any order, and follows from the rows alone."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +16,14 @@ from compressor.config import CompressionSection
 from compressor.corpus.columns import text_columns
 from compressor.engine.compressor import Compressor
 from compressor.evaluate.facts import count_kept
-from compressor.pipeline.findings import MOST_REASONS, SHOWN, Findings, total
+from compressor.pipeline.findings import MOST_REASONS, SHOWN, Findings, packed, total, unpacked
 from compressor.pipeline.histogram import MOST, histogram, quantile
+from compressor.pipeline.refresh import Refreshed
 from compressor.pipeline.reuse import row_keys
 from compressor.pipeline.rows import CONFIDENCE, compress_table
 from compressor.pipeline.signals import FACT_TOKENS, signals
 from tests.conftest import TEXTS
+from tests.pipeline.corpora import table, write_files
 
 COLUMNS = text_columns("text")
 tokens = st.integers(0, MOST - 1)
@@ -61,6 +65,39 @@ def test_findings_add_up_in_any_order_and_grouping(parts: list[Any], dice: Any) 
         assert rows == sum(r[2] for part in parts for r in part["reasons"] if r[1] == pattern)
 
 
+@given(records())
+def test_a_packed_record_comes_back(record: dict[str, Any]) -> None:
+    assert unpacked(packed(record)) == record
+
+
+def test_a_refresh_counts_the_files_that_stay(
+    tmp_path: Path, renew: Callable[..., Refreshed]
+) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    write_files(source, [table(range(20)), table(range(20, 40))])
+    renew(source, target, "cluster.rows_per_shard=20")
+    pq.write_table(table(range(20, 45)), source / "001.parquet", row_group_size=7)
+    done = renew(source, target, "cluster.rows_per_shard=20")
+    renew(source, tmp_path / "anew", "cluster.rows_per_shard=20")
+
+    assert done.changes["rows"] == {
+        "kept": 20,
+        "taken_over": 20,
+        "with_the_text_of_another": 0,
+        "compressed": 5,
+    }
+    ours, anew = (
+        json.loads((folder / "_stats" / "findings.json").read_text())
+        for folder in (target, tmp_path / "anew")
+    )
+    assert ours["rows"] == 45
+    for name in ("tokens", "facts", "rates", "sampled"):
+        assert ours[name] == anew[name]
+    assert [key for key, *_ in ours["random"]] == [key for key, *_ in anew["random"]]
+    assert sum(anew["confidence"].values()) == 45
+    assert sum(ours["confidence"].values()) == 25  # the others' is not on record
+
+
 def test_files_without_a_record_count_as_no_rows() -> None:
     assert total([None]).record() == Findings().record()
 
@@ -91,13 +128,13 @@ def compressor(tiny_model: Path) -> Compressor:
 
 
 def signals_of(
-    compressor: Compressor, table: pa.Table, **settings: Any
+    compressor: Compressor, rows: pa.Table, **settings: Any
 ) -> tuple[dict[str, Any], pa.Table]:
     """The record of a table as a replica makes it, and the table."""
     made, _ = compress_table(
-        table, compressor, CompressionSection(**settings), COLUMNS, confident=True
+        rows, compressor, CompressionSection(**settings), COLUMNS, confident=True
     )
-    keys = row_keys(table, ["text"], None)
+    keys = row_keys(rows, ["text"], None)
     confidence = made.column(CONFIDENCE).to_numpy()
     return signals(made.drop_columns(CONFIDENCE), "f", COLUMNS, keys, confidence), made
 
@@ -156,8 +193,8 @@ def test_the_sample_holds_so_many_tokens_and_is_scaled(compressor: Compressor) -
 
 def test_reasons_without_their_numbers(compressor: Compressor) -> None:
     texts = [f"{n}{n} 13 14 15 16 17" for n in range(9)]
-    table = pa.table({"text": texts, "rate": [7.5, 8.0, *[0.2] * 7]})
-    record, _ = signals_of(compressor, table, rate_column="rate", force_reserve_digit=True)
+    rated = pa.table({"text": texts, "rate": [7.5, 8.0, *[0.2] * 7]})
+    record, _ = signals_of(compressor, rated, rate_column="rate", force_reserve_digit=True)
     assert [(kind, rows) for kind, _, rows, _, _ in record["reasons"]] == [
         ("error", 2),
         ("note", 7),
@@ -167,9 +204,9 @@ def test_reasons_without_their_numbers(compressor: Compressor) -> None:
 
 
 def test_rows_of_unknown_confidence_are_left_out(compressor: Compressor) -> None:
-    table = pa.table({"text": TEXTS})
-    made, _ = compress_table(table, compressor, CompressionSection(), COLUMNS)
+    texts = pa.table({"text": TEXTS})
+    made, _ = compress_table(texts, compressor, CompressionSection(), COLUMNS)
     unknown = np.full(5, np.nan, np.float32)
-    record = signals(made, "f", COLUMNS, row_keys(table, ["text"], None), unknown)
+    record = signals(made, "f", COLUMNS, row_keys(texts, ["text"], None), unknown)
     assert (record["worst"], record["confidence"]) == ([], {})
     assert len(record["random"]) == 5
