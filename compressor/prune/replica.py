@@ -11,6 +11,7 @@ from compressor.errors import JobError
 from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.progress import begin_shard
+from compressor.pipeline.replica import own_name
 from compressor.pipeline.statistics import Statistics
 from compressor.prune.config import PruneConfig
 from compressor.prune.opinions import Opinions
@@ -103,6 +104,7 @@ class Replica:
             "finished": time.time(),
             "device": self._work.config.policy.device,
             "dtype": "float32",
+            "replica": own_name(),
         }
         return pack(about, result)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -82,6 +83,25 @@ def test_no_secret_is_in_it(done: Path, copy: Path) -> None:
     html = page_of(copy)
     assert SECRET not in html
     assert "s3://…@bucket/in" in html
+
+
+def test_an_output_on_s3(done: Path, s3_server: str) -> None:
+    keys = {"key": "somebody", "secret": "s3-secret-of-somebody"}
+    storage = fsspec.filesystem("s3", endpoint_url=s3_server, **keys)
+    storage.mkdir("reported")
+    storage.put(f"{done}/", "reported/out", recursive=True)
+    storage.rm("reported/out/_stats/report.html")
+    options = {"endpoint_url": s3_server, **keys}
+
+    result = run(
+        "s3://reported/out",
+        *(f"output.storage_options.{name}={value}" for name, value in options.items()),
+    )
+
+    assert result.stdout == "report      s3://reported/out/_stats/report.html\n"
+    html = storage.cat_file("reported/out/_stats/report.html").decode()
+    assert not any(value in html for value in options.values())
+    assert html.count("<article") == page_of(done).count("<article")
 
 
 def test_failed_rows_and_notes_are_grouped(done: Path) -> None:
