@@ -43,9 +43,7 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.major.size": 0,
     "xtick.major.size": 2.5,
 }
-_OUTSIDE = re.compile(
-    r".*?(?=<svg )|<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL
-)
+_ASIDE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL)
 _NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"| version="1.1"')
 _SIZE = re.compile(r' (?:width|height)="[^"]*"')
 _NAMES = re.compile(r' id="[A-Za-z]+[\w.]*_\d+"')
@@ -136,7 +134,7 @@ def _svg(draw: Callable[[Any], None], salt: str, right: float = 0.985) -> Markup
 
 def _of_the_page(svg: str) -> str:
     """Without what a file of its own needs, and in the page's colours, font and width."""
-    svg = _OUTSIDE.sub("", svg)
+    svg = _ASIDE.sub("", svg[svg.index("<svg ") :])
     svg = _NAMESPACES.sub("", svg)
     head, body = svg.split(">", 1)
     svg = f"{_SIZE.sub('', head)}>{body}"
