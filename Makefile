@@ -15,11 +15,10 @@ demo: $(READY)
 	@rm -rf demo
 	$(BIN)/python -m compressor.corpus.demo demo/corpus
 	$(BIN)/python -m jobs.compress --config configs/demo.yaml
-	$(BIN)/python -m jobs.inspect input.path=demo/compressed -n 100 --html demo/report.html
 	$(BIN)/python -m jobs.inspect input.path=demo/compressed --id $(EXAMPLE) -n 1 --both
 	@echo 'data        demo/compressed'
 	@echo 'statistics  demo/compressed/_stats/summary.json'
-	@echo 'report      demo/report.html'
+	@echo 'report      demo/compressed/_stats/report.html'
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -184,6 +184,13 @@ class ClusterSection(Section):
         return value
 
 
+class ReportSection(Section):
+    embedding_model: str | None = Field(
+        default=None,
+        description="directory or hub id of an encoder: how near to the original some texts stay",
+    )
+
+
 class CompressSections(Section):
     """The sections of `compress`, for each job that takes its file."""
 
@@ -192,6 +199,7 @@ class CompressSections(Section):
     model: ModelSection = ModelSection()
     compression: CompressionSection = CompressionSection()
     cluster: ClusterSection = ClusterSection()
+    report: ReportSection = ReportSection()
 
 
 class CompressConfig(CompressSections):

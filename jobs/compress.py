@@ -8,7 +8,9 @@ from compressor.config import CompressConfig
 
 @job(CompressConfig, "compress", "Compress the text column of a Parquet corpus.")
 def main(config: CompressConfig) -> None:
+    from compressor.corpus.storage import Storage
     from compressor.pipeline.run import run
+    from compressor.report.write import conclude
 
     outcome = run(config)
     summary = outcome.summary
@@ -20,6 +22,9 @@ def main(config: CompressConfig) -> None:
     )
     click.echo(f"data        {outcome.output}")
     click.echo(f"statistics  {outcome.output}/_stats/summary.json")
+    target = Storage(outcome.output, config.output.storage_options, "output.path")
+    written = conclude(target, embedding_model=config.report.embedding_model)
+    click.echo(f"report      {written}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from compressor.prune.config import PruneConfig
     summary="Make few-shot prompts within a budget of tokens from a pool of worked examples.",
 )
 def main(config: PruneConfig) -> None:
+    from compressor.corpus.storage import Storage
     from compressor.prune.run import PROMPT_TEXT, run
+    from compressor.report.write import conclude
 
     outcome = run(config)
     summary = outcome.summary
@@ -25,6 +27,8 @@ def main(config: PruneConfig) -> None:
         click.echo(f"prompt      {outcome.output}/{PROMPT_TEXT}")
     click.echo(f"data        {outcome.output}")
     click.echo(f"statistics  {outcome.output}/_stats/summary.json")
+    target = Storage(outcome.output, config.output.storage_options, "output.path")
+    click.echo(f"report      {conclude(target)}")
 
 
 if __name__ == "__main__":

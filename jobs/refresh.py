@@ -14,7 +14,9 @@ from compressor.config import CompressConfig
 @job(CompressConfig, "refresh", "Publish the next version of a compressed corpus: what changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def main(config: CompressConfig, dry_run: bool) -> None:
+    from compressor.corpus.storage import Storage
     from compressor.pipeline.refresh import refresh
+    from compressor.report.write import conclude
 
     done = refresh(config, dry_run=dry_run)
     for name, counts in done.changes.items():
@@ -27,6 +29,10 @@ def main(config: CompressConfig, dry_run: bool) -> None:
     else:
         click.echo(f"version     {done.version} stands: nothing has changed")
     click.echo(f"data        {done.output}")
+    if done.published:
+        target = Storage(done.output, config.output.storage_options, "output.path")
+        written = conclude(target, embedding_model=config.report.embedding_model)
+        click.echo(f"report      {written}")
 
 
 def _counts(counts: dict[str, Any]) -> str:

@@ -88,7 +88,8 @@ def run_all(lines: list[str], folder: Path, environment: dict[str, str]) -> list
 
 def local(line: str) -> bool:
     """Of the demo; the chain that wants a server is run by tests/jobs/test_teach.py."""
-    return line.startswith(("compressor compress ", "compressor inspect ")) and "demo/" in line
+    jobs = ("compressor compress ", "compressor inspect ", "compressor report ")
+    return line.startswith(jobs) and "demo/" in line
 
 
 def test_the_table_is_the_schema() -> None:
@@ -155,10 +156,11 @@ def test_the_local_commands_run(tmp_path: Path, tiny_model: Path) -> None:
     compress = f"compressor compress input.path=demo/corpus output.path=demo/compressed {model}"
     run_all([compress], tmp_path, {})
     rest = [line for line in lines if " compress " not in line]
-    shown, example, written = run_all([f"{line} {model}" for line in rest], tmp_path, {})
+    shown, example, written, report = run_all([f"{line} {model}" for line in rest], tmp_path, {})
     assert shown.count("--- row ") == 3
     assert "objects-1" in example
-    assert "report.html" in written
+    assert "records.html" in written
+    assert report.endswith("demo/compressed/_stats/report.html\n")
     assert pq.read_table(tmp_path / "demo" / "compressed").num_rows > 100
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import fsspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,12 +27,15 @@ from compressor.corpus.columns import text_columns
 from compressor.corpus.lineage import Published, read_shards_of, write_lineage
 from compressor.corpus.plan import Plan, plan_corpus
 from compressor.corpus.storage import Entry, Storage
+from compressor.pipeline.findings import packed
 from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.results import Results
 from compressor.pipeline.shard_table import write_shard_table
+from compressor.pipeline.signals import signals
 from compressor.pipeline.statistics import Statistics, rate_histogram
 from compressor.pipeline.waves import SHARDS_PER_WAVE
 
+Ints = npt.NDArray[np.int64]
 SIZES = (1_000, 10_000, 100_000, 300_000, 1_000_000)
 GROUPS, ROWS = 20, 32  # row groups of a file, rows of each: every group is a shard
 SHARD_ROWS = 4096  # that the statistics of a shard speak of: the default of cluster.rows_per_shard
@@ -135,8 +139,9 @@ def _lineage(plan: Plan, target: Storage) -> str:
 
 def _entered(ledger: Ledger) -> Ledger:
     """Odd shards as footers say it, the others as write tasks do, wave after wave."""
-    record = json.dumps({"threshold": None, "statistics": statistics()})
-    entry = json.dumps({"statistics": statistics(), "measured": MEASURED, "bytes": 1_000_000})
+    own = {"statistics": statistics(), "measured": MEASURED, "bytes": 1_000_000}
+    record = json.dumps({"threshold": None, "statistics": statistics(), "findings": findings()})
+    entry = json.dumps({**own, "findings": packed(findings())})
     for first in range(0, len(ledger), SHARDS_PER_WAVE):
         lines = [
             (at, record if at % 2 else f"{entry[:-1]}}}")  # each a string of its own, as they come
@@ -153,8 +158,7 @@ def _entered(ledger: Ledger) -> Ledger:
 @cache
 def statistics() -> dict[str, Any]:
     """Of a shard whose records meet a rate of 0.5 as closely as words allow."""
-    original = np.random.default_rng(0).integers(50, 400, SHARD_ROWS)
-    compressed = (original * 0.5).astype(np.int64) - np.arange(SHARD_ROWS) % 3
+    original, compressed = _tokens()
     counted = Statistics(
         rows=SHARD_ROWS,
         ok=SHARD_ROWS,
@@ -163,6 +167,32 @@ def statistics() -> dict[str, Any]:
         rates=rate_histogram(original, compressed),
     )
     return counted.record()
+
+
+@cache
+def findings() -> dict[str, Any]:
+    """Of the same shard."""
+    original, compressed = _tokens()
+    dice = np.random.default_rng(1)
+    table = pa.table(
+        {
+            "text": ["In 1969 Ann and Bob did not walk 3 km to Rome."] * SHARD_ROWS,
+            "compressed_text": ["1969 Ann Bob not walk 3 km"] * SHARD_ROWS,
+            "original_tokens": original,
+            "compressed_tokens": compressed,
+            "status": ["ok"] * SHARD_ROWS,
+            "error": pa.nulls(SHARD_ROWS, pa.string()),
+        }
+    )
+    keys = dice.integers(0, 2**64, (SHARD_ROWS, 2), np.uint64)
+    confidence = dice.beta(20, 5, SHARD_ROWS).astype(np.float32)
+    return signals(table, f"part-00000-{0:016x}.parquet", text_columns("text"), keys, confidence)
+
+
+def _tokens() -> tuple[Ints, Ints]:
+    """Of each record before and after, int64 [SHARD_ROWS]."""
+    original = np.random.default_rng(0).integers(50, 400, SHARD_ROWS)
+    return original, (original * 0.5).astype(np.int64) - np.arange(SHARD_ROWS) % 3
 
 
 def _peak() -> float:

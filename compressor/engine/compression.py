@@ -47,13 +47,16 @@ class Compression:
 class Columns:
     """n compressed texts in columns, for tables: no Python object for each of them.
 
-    original_tokens, compressed_tokens: int64 [n]; notes: by row, where there is one;
-    model_seconds: what the model took for them.
+    original_tokens, compressed_tokens: int64 [n]; confidence: float32 [n], the sum of P(keep) over
+    the words that were kept, as a share of that over all words: 1 where the model would have kept
+    none of the others; notes: by row, where there is one; model_seconds: what the model took for
+    them.
     """
 
     texts: FlatTexts
     original_tokens: Ints
     compressed_tokens: Ints
+    confidence: Floats
     notes: Mapping[int, str]
     model_seconds: float
 
@@ -71,6 +74,7 @@ class Columns:
             FlatTexts.concat([part.texts for part in parts]),
             np.concatenate(nothing + [part.original_tokens for part in parts]),
             np.concatenate(nothing + [part.compressed_tokens for part in parts]),
+            np.concatenate([np.zeros(0, np.float32), *(part.confidence for part in parts)]),
             {
                 first + row: note
                 for first, part in zip(firsts, parts, strict=False)

@@ -36,6 +36,7 @@ class Outcome:
             self._rendered(),
             self.batch.tokens,
             kept.tokens,
+            self._confidence(),
             self._notes(),
             self.model_seconds,
         )
@@ -60,6 +61,15 @@ class Outcome:
             )
             for row, text in enumerate(columns.texts)
         ]
+
+    def _confidence(self) -> Floats:
+        """float32 [n]; 1 for texts without words."""
+        rows, n = self.batch.row, len(self.batch)
+        weight = np.where(self.batch.blank, 0, self.probability)
+        whole = np.bincount(rows, weight, n)
+        kept = np.bincount(rows, np.where(self.kept.keep, weight, 0), n)
+        kept[self.kept.whole] = whole[self.kept.whole]
+        return np.divide(kept, whole, out=np.ones(n), where=whole > 0).astype(np.float32)
 
     def _rendered(self) -> FlatTexts:
         """The kept text of each record; where all of it stays, the text itself."""

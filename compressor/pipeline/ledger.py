@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from compressor.engine.compression import Threshold
+from compressor.pipeline.findings import Findings, packed, unpacked
 from compressor.pipeline.statistics import MEASURED, RATE_BINS, Statistics
 
 Ints = npt.NDArray[np.int64]
@@ -28,14 +29,19 @@ class Ledger:
     """Shards by their position in the plan, each known or not yet.
 
     `known` bool [n]; `finished` float64 [n], seconds since the epoch, NaN where an earlier run did
-    it; `bytes` int64 [n] of the files written now. With `keep_records` the record of each shard's
-    statistics is kept, too, as JSON. `threshold` is the one that earlier files were made with.
+    it; `replica` int32 [n], of `replicas`, -1 where it isn't known; `bytes` int64 [n] of the files
+    written now; `findings`: the sum of all that have some. With `keep_records` the record of each
+    shard's statistics is kept, too, as JSON, its findings packed in it. `threshold` is the one that
+    earlier files were made with.
     """
 
     def __init__(self, shards: int, *, keep_records: bool = False) -> None:
         self.known: Flags = np.zeros(shards, bool)
         self.finished: Floats = np.full(shards, np.nan)
         self.bytes: Ints = np.zeros(shards, np.int64)
+        self.replica: npt.NDArray[np.int32] = np.full(shards, -1, np.int32)
+        self.replicas: dict[str, int] = {}
+        self.findings = Findings()
         self.threshold: Threshold | None = None
         self.ran_on: set[str] = set()
         self._counts: Ints = np.zeros((len(COUNTS), shards), np.int64)
@@ -48,15 +54,15 @@ class Ledger:
         return len(self.known)
 
     def resume(self, at: int, record: Mapping[str, Any]) -> None:
-        """A file that was there, by the record in its footer."""
+        """A file that was there, by its record in a footer, or in a lineage (findings packed)."""
         found: Any = record.get("threshold")
         self.threshold = (found[0], found[1]) if isinstance(found, list) else found
-        self._put(at, record["statistics"])
+        self._put(at, record["statistics"], record.get("findings"))
 
     def add(self, at: int, entry: Mapping[str, Any]) -> None:
-        """A shard that this run did: its `statistics`, what was `measured`, and `bytes`."""
+        """A shard that this run did: `statistics`, `findings`, what was `measured`, and `bytes`."""
         measured = entry["measured"]
-        self._put(at, entry["statistics"])
+        self._put(at, entry["statistics"], entry.get("findings"))
         self.finished[at] = measured.get("finished", 0.0)
         self.bytes[at] = entry["bytes"]
         for row, name in enumerate(COUNTS):
@@ -64,6 +70,9 @@ class Ledger:
                 self._counts[row, at] = measured[name]
         for row, name in enumerate(SECONDS):
             self._seconds[row, at] = measured.get(name, 0.0)
+        if "replica" in measured:
+            name = measured["replica"]
+            self.replica[at] = self.replicas.setdefault(name, len(self.replicas))
         if measured:
             self.ran_on.add(f"{measured['device']} {measured['dtype']}")
 
@@ -94,13 +103,20 @@ class Ledger:
         came = pa.LargeStringArray.from_buffers(len(order), *buffers)
         return pa.chunked_array([came.take(pa.array(np.argsort(order)))])
 
-    def _put(self, at: int, statistics: Mapping[str, Any]) -> None:
+    def _put(
+        self, at: int, statistics: Mapping[str, Any], findings: Mapping[str, Any] | str | None
+    ) -> None:
         assert not self.known[at]  # each shard has one file
         self.known[at] = True
         for row, name in enumerate(COUNTED):
             self._counts[row, at] = statistics[name]
         for rate, records in statistics["rates"].items():
             self._rates[int(rate)] += records
+        if findings is not None:
+            self.findings.add(unpacked(findings) if isinstance(findings, str) else findings)
         if self._texts is not None:
             self._begins[at] = len(self._texts)
-            self._texts += json.dumps(statistics, sort_keys=True).encode()
+            whole = dict(statistics)
+            if findings is not None:
+                whole["findings"] = findings if isinstance(findings, str) else packed(findings)
+            self._texts += json.dumps(whole, sort_keys=True).encode()

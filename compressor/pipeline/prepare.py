@@ -41,6 +41,8 @@ def prepare(config: CompressConfig) -> Task:
             f"output.path: {target.url}: lies in input.path or holds it; choose another place"
         )
     model = digest(resolve(config.model.name, config.input.storage_options))
+    if config.report.embedding_model is not None:
+        resolve(config.report.embedding_model)  # else only the report would say that it isn't there
     return Task(config, source, target, model, recipe_of(config, model))
 
 

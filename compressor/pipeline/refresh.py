@@ -161,7 +161,9 @@ def _resumed(task: Task, step: Step) -> Ledger:
 def _ledger_of(published: Published) -> Ledger:
     ledger = Ledger(len(published))
     for at, record in enumerate(published.statistics):
-        ledger.resume(at, {"statistics": json.loads(record.as_py())})
+        statistics = json.loads(record.as_py())
+        findings = statistics.pop("findings", None)
+        ledger.resume(at, {"statistics": statistics, "findings": findings})
     return ledger
 
 

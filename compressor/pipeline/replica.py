@@ -25,7 +25,8 @@ from compressor.pipeline.metrics import (
 from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.presence import attend
 from compressor.pipeline.reuse import Guarded, Ints, Memory, Source, fill, row_keys
-from compressor.pipeline.rows import compress_table, engine_options
+from compressor.pipeline.rows import CONFIDENCE, compress_table, engine_options
+from compressor.pipeline.signals import signals
 from compressor.pipeline.statistics import Statistics, statistics_of
 from compressor.pipeline.tally import WORKING, Handle, begin_shard
 
@@ -58,7 +59,8 @@ class Work:
     threshold: Threshold | None
 
     def do(self, table: pa.Table, compressor: "Compressor") -> tuple[pa.Table, Statistics]:
-        return compress_table(table, compressor, self.settings, self.columns, self.threshold)
+        settings, columns = self.settings, self.columns
+        return compress_table(table, compressor, settings, columns, self.threshold, confident=True)
 
     def check_settings(self, compressor: "Compressor") -> None:
         """Settings that the engine refuses must stop the job, not fail every row of it."""
@@ -67,6 +69,14 @@ class Work:
             compressor.compress([PROBE], self.settings.rate, **options)
         except ValueError as error:
             raise InputError(f"compression: {error}") from error
+
+
+def own_name() -> str:
+    """What a report calls this process: its node's address and its number there."""
+    import ray
+
+    address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return f"{address} {os.getpid()}"
 
 
 def load(spec: ModelSpec) -> "Compressor":
@@ -128,7 +138,7 @@ class Replica:
 
     def __init__(self, work: Work, tally: Handle, takeover: Any = None) -> None:
         show = attend(tally)
-        self._work, self._tally = work, tally
+        self._work, self._tally, self._name = work, tally, own_name()
         self._added = [field.name for field in added_fields(work.columns)]
         self._memory = Memory()
         self._sources: list[Source] = [self._memory]
@@ -162,7 +172,7 @@ class Replica:
             whole = np.array_equal(rows, np.arange(table.num_rows))
             part = own if whole else own.take(pa.array(rows))
             result, measured = self._do(about["index"], part)
-            added = result.select(self._added)
+            added = result.select([*self._added, CONFIDENCE])
             self._memory.add(keys[rows], added)
             return added
 
@@ -171,6 +181,8 @@ class Replica:
         for name in self._added:
             result = result.append_column(filled.added.field(name), filled.added.column(name))
         about["statistics"] = statistics_of(filled.added, columns).record()
+        confidence = filled.added.column(CONFIDENCE).to_numpy()
+        about["findings"] = signals(result, about["name"], columns, keys, confidence)
         about["measured"] = {
             **measured.measured(),
             "reused": sum(filled.found[:-1]),
@@ -180,6 +192,7 @@ class Replica:
             "finished": time.time(),
             "device": str(self._compressor.device),
             "dtype": str(self._compressor.dtype),
+            "replica": self._name,
         }
         record_attempt(about, self._tally)
         return pack(about, result)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compressor.corpus.shards import Shards
+from compressor.pipeline.findings import Findings
 from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.statistics import Statistics, total
 
@@ -30,3 +31,11 @@ class Results:
 def whole(parts: Sequence[Results]) -> Statistics:
     """The sum of all shards of all parts."""
     return total(part.ledger.total() for part in parts)
+
+
+def findings_of(parts: Sequence[Results]) -> Findings:
+    """The same of what the shards' rows say of their quality."""
+    findings = Findings()
+    for part in parts:
+        findings.add(part.ledger.findings.record())
+    return findings

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the driver needs no torch
     from compressor.engine.compressor import Compressor
 
 MESSAGE_LENGTH = 500
+CONFIDENCE = "_confidence"  # a column for the report, which no output holds
 MOST_BYTES = 2**31 - 1  # of an Arrow array of type string
 Call = Callable[[Sequence[Text], Sequence[float]], "Columns"]
 Flags = npt.NDArray[np.bool_]
@@ -34,12 +35,14 @@ class Cells:
     """What became of a column of texts.
 
     texts: strings, null where there are none; original_tokens, compressed_tokens: int32 [rows];
-    done, blank: bool [rows], neither where a row failed; errors: reasons and notes, by row.
+    confidence: float32 [rows], of the engine, NaN where there is no text; done, blank: bool [rows],
+    neither where a row failed; errors: reasons and notes, by row.
     """
 
     texts: pa.Array
     original_tokens: npt.NDArray[np.int32]
     compressed_tokens: npt.NDArray[np.int32]
+    confidence: npt.NDArray[np.float32]
     done: Flags
     blank: Flags
     errors: dict[int, str]
@@ -52,11 +55,14 @@ def compress_table(
     settings: CompressionSection,
     columns: Sequence[TextColumn],
     threshold: "Threshold | None" = None,
+    *,
+    confident: bool = False,
 ) -> tuple[pa.Table, Statistics]:
     """Append the compressed text, token counts, status and error to every row.
 
-    `threshold` is the corpus-wide one where `settings.scope` is `corpus`. Raises only what no row
-    is to blame for: a GPU that has failed.
+    `threshold` is the corpus-wide one where `settings.scope` is `corpus`; with `confident` there is
+    a last column, `CONFIDENCE`: float32, of a row's columns the lowest, null where it has no text.
+    Raises only what no row is to blame for: a GPU that has failed.
     """
     started = time.time()
     options = engine_options(settings)
@@ -72,19 +78,21 @@ def compress_table(
         seconds=time.time() - started,
         model_tokens=sum(int(column.original_tokens.sum()) for column in cells),
     )
-    return result, statistics_of(result, columns) + measured
+    statistics = statistics_of(result, columns) + measured
+    return (_with_confidence(result, cells) if confident else result), statistics
 
 
 def failed_rows(
     table: pa.Table, columns: Sequence[TextColumn], reason: str
 ) -> tuple[pa.Table, Statistics]:
-    """What `compress_table` gives for rows that can't be compressed for this `reason`."""
+    """What `compress_table` gives, confidence included, for rows that fail for this `reason`."""
     rows = table.num_rows
     nothing, no = np.zeros(rows, np.int32), np.zeros(rows, bool)
+    unknown = np.full(rows, np.nan, np.float32)
     errors = dict.fromkeys(range(rows), reason)
-    cells = Cells(pa.nulls(rows, pa.string()), nothing, nothing, no, no, errors)
+    cells = Cells(pa.nulls(rows, pa.string()), nothing, nothing, unknown, no, no, errors)
     result = _append(table, [cells] * len(columns), columns)
-    return result, statistics_of(result, columns)
+    return _with_confidence(result, [cells]), statistics_of(result, columns)
 
 
 def engine_options(settings: CompressionSection) -> dict[str, Any]:
@@ -188,6 +196,7 @@ def _spread(
 ) -> Cells:
     """Results in the rows that they are for; `places`: the row of each text that was tried."""
     original, compressed = np.zeros((2, len(blank)), np.int32)
+    confidence = np.full(len(blank), np.nan, np.float32)
     sizes, done = np.zeros(len(blank), np.int64), np.zeros(len(blank), bool)
     data, seconds, at = [np.zeros(0, np.uint8)], 0.0, 0
     for part in parts:
@@ -200,12 +209,13 @@ def _spread(
         rows = places[at : at + len(part)]
         original[rows], compressed[rows] = part.original_tokens, part.compressed_tokens
         sizes[rows], done[rows] = np.diff(part.texts.splits), True
+        confidence[rows] = part.confidence
         errors |= {int(rows[row]): note for row, note in part.notes.items()}
         data.append(part.texts.data)
         seconds += part.model_seconds
         at += len(part)
     texts = _strings(np.concatenate(data), np.concatenate([[0], np.cumsum(sizes)]), done)
-    return Cells(texts, original, compressed, done, blank, errors, seconds)
+    return Cells(texts, original, compressed, confidence, done, blank, errors, seconds)
 
 
 def _strings(data: npt.NDArray[np.uint8], splits: npt.NDArray[np.int64], valid: Flags) -> pa.Array:
@@ -257,6 +267,11 @@ def _append(table: pa.Table, cells: Sequence[Cells], columns: Sequence[TextColum
         array = data if isinstance(data, pa.Array | pa.ChunkedArray) else pa.array(data, field.type)
         table = table.append_column(field, array)
     return table
+
+
+def _with_confidence(table: pa.Table, cells: Sequence[Cells]) -> pa.Table:
+    lowest = np.fmin.reduce([column.confidence for column in cells])
+    return table.append_column(CONFIDENCE, pa.array(lowest, pa.float32(), from_pandas=True))
 
 
 def _statuses(cells: Sequence[Cells], rows: int) -> pa.Array:

@@ -14,6 +14,7 @@ from compressor.corpus.columns import STATUSES
 from compressor.corpus.shards import WHOLE, Shards, file_name
 from compressor.corpus.storage import Storage
 from compressor.corpus.write import CODEC
+from compressor.pipeline.ledger import Ledger
 from compressor.pipeline.results import Results
 
 NAME = "_stats/shards.parquet"
@@ -40,6 +41,8 @@ SCHEMA = pa.schema(
         ("rate", pa.float64()),
         ("model_seconds", pa.float64()),
         ("seconds", pa.float64()),
+        ("finished", pa.timestamp("ms", "UTC")),
+        ("replica", pa.string()),
         ("resumed", pa.bool_()),
         ("source", pa.list_(SOURCE)),
     ]
@@ -85,12 +88,26 @@ def _table(part: Results, first: int, end: int) -> pa.Table:
             name: pa.array(ledger.seconds(name)[first:end], mask=resumed)
             for name in ("model_seconds", "seconds")
         },
+        "finished": _times(ledger.finished[first:end]),
+        "replica": _replicas(ledger, first, end),
         "resumed": resumed,
         "source": _sources(shards),
     }
     return pa.Table.from_arrays(
         [pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA
     )
+
+
+def _times(seconds: npt.NDArray[np.float64]) -> pa.Array:
+    """Times of the epoch; null for shards of earlier runs, and of an input without rows."""
+    unknown = ~(seconds > 0)
+    thousandths = np.rint(1000 * np.where(unknown, 0, seconds)).astype(np.int64)
+    return pa.array(thousandths, pa.int64(), mask=unknown).cast(pa.timestamp("ms", "UTC"))
+
+
+def _replicas(ledger: Ledger, first: int, end: int) -> pa.Array:
+    number = ledger.replica[first:end]
+    return pa.array(list(ledger.replicas), pa.string()).take(pa.array(number, mask=number < 0))
 
 
 def _sources(shards: Shards) -> pa.ListArray:

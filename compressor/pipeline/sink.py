@@ -14,6 +14,7 @@ from compressor.corpus.storage import Storage, reason_of
 from compressor.corpus.write import write_shard
 from compressor.errors import JobError
 from compressor.pipeline.error_budget import ErrorBudget
+from compressor.pipeline.findings import packed
 from compressor.pipeline.metrics import WRITE_OF_A_SHARD, record
 from compressor.pipeline.payload import unpack
 from compressor.pipeline.tally import Handle, count_shard
@@ -36,6 +37,8 @@ class ShardFiles:
         Raises `JobError` where the storage doesn't take it.
         """
         record = {**about["record"], "statistics": about["statistics"]}
+        if "findings" in about:
+            record["findings"] = about["findings"]
         table = pa.Table.from_arrays(table.columns, schema=self.schema)
         try:
             return write_shard(self.storage, about["name"], table, record, plain=self.plain)
@@ -49,7 +52,8 @@ class ShardFiles:
 class ShardSink(Datasink[Done]):
     """Writes shards; what each replica measured comes back in `done`, a line of JSON a shard.
 
-    A line is a sixth of the objects that it stands for, and Ray hands over all of them at the end.
+    A line is a sixth of the objects that it stands for, and Ray hands over all of them at the end;
+    `findings` are packed in it.
 
     A task that is run again after a crash writes the same bytes again.
     """
@@ -67,7 +71,10 @@ class ShardSink(Datasink[Done]):
         size = self._files.write(about, table)
         record(WRITE_OF_A_SHARD, time.monotonic() - started, self._tally.labels)
         self._budget.check(count_shard(self._tally, index, statistics, measured, size))
-        return json.dumps({**{name: about[name] for name in RETURNED}, "bytes": size})
+        entry = {**{name: about[name] for name in RETURNED}, "bytes": size}
+        if "findings" in about:
+            entry["findings"] = packed(about["findings"])
+        return json.dumps(entry)
 
     def on_write_complete(self, write_result: WriteResult[Done]) -> None:
         self.done = [entry for returned in write_result.write_returns for entry in returned]

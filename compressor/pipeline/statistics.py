@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from compressor.corpus.columns import EMPTY, ERROR, FAILED, OK, STATUS, TextColumn
+from compressor.pipeline.histogram import value_at
 
 RATE_BINS = 1000  # quantiles are exact to 0.0005
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
@@ -56,16 +57,8 @@ class Statistics:
 
     def quantiles(self) -> dict[str, float | None]:
         """Quantiles of the records' own rates."""
-        return {name: self._quantile(share) for name, share in QUANTILES.items()}
-
-    def _quantile(self, share: float) -> float | None:
-        wanted = share * sum(self.rates.values())
-        seen = 0
-        for rate, records in sorted(self.rates.items()):
-            seen += records
-            if seen >= wanted:
-                return rate / RATE_BINS
-        return None
+        found = {name: value_at(self.rates, share) for name, share in QUANTILES.items()}
+        return {name: None if rate is None else rate / RATE_BINS for name, rate in found.items()}
 
     def record(self) -> dict[str, Any]:
         """What the data alone determines, for the footer of the shard's file."""

@@ -1,9 +1,13 @@
-"""`_stats/`: what a job did, in total (`summary.json`) and by shard (`shards.parquet`)."""
+"""`_stats/`: what a job did, in total (`summary.json`) and by shard (`shards.parquet`).
+
+`findings.json` is for the report: distributions, quality signals, and which rows to show.
+"""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,12 +18,13 @@ from compressor.corpus.columns import STATUSES
 from compressor.corpus.plan import Plan
 from compressor.engine.compression import Threshold
 from compressor.pipeline.prepare import Task
-from compressor.pipeline.results import Results, whole
+from compressor.pipeline.results import Results, findings_of, whole
 from compressor.pipeline.resume import public
 from compressor.pipeline.shard_table import write_shard_table
 from compressor.pipeline.statistics import Statistics
 
 SUMMARY = "_stats/summary.json"
+FINDINGS = "_stats/findings.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Report:
 def write_summary(
     task: Task, plan: Plan, parts: Sequence[Results], report: Report
 ) -> dict[str, Any]:
-    """Write both files and return the content of the first."""
+    """Write all files and return the content of the first."""
     config = task.config
     ran_on = sorted(set[str]().union(*(part.ledger.ran_on for part in parts)))
     summary = {
@@ -51,9 +56,13 @@ def write_summary(
         },
         **speed(parts, report.wall_seconds),
         **report.more,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
     }
     write_shard_table(task.target, parts)
+    rates = {str(rate): records for rate, records in sorted(whole(parts).rates.items())}
+    findings = {**findings_of(parts).record(), "rates": rates}
+    task.target.put(FINDINGS, json.dumps(findings).encode())
     task.target.put(SUMMARY, json.dumps(summary, indent=2).encode())
     return summary
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from compressor.corpus.columns import FAILED, STATUS, TextColumn, added_fields
 from compressor.corpus.storage import Storage
 from compressor.pipeline.reuse import Keys, row_keys
+from compressor.pipeline.rows import CONFIDENCE
 
 Ints = npt.NDArray[np.int64]
 TASK_CPUS = 0.25  # hashing waits for storage most of the time
@@ -74,7 +75,8 @@ class Takeover:
     def _file(self, number: int) -> pa.Table:
         if number not in self._held:
             table = _read(self._storage, self._names[number], self._schema.names)
-            self._held[number] = table.cast(self._schema)
+            unknown = pa.nulls(table.num_rows, pa.float32())  # no file holds it
+            self._held[number] = table.cast(self._schema).append_column(CONFIDENCE, unknown)
             if len(self._held) > FILES_HELD:
                 self._held.popitem(last=False)
         self._held.move_to_end(number)

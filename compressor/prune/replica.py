@@ -11,7 +11,7 @@ from compressor.errors import JobError
 from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.presence import attend
-from compressor.pipeline.replica import record_attempt
+from compressor.pipeline.replica import own_name, record_attempt
 from compressor.pipeline.statistics import Statistics
 from compressor.pipeline.tally import WORKING, Handle, begin_shard
 from compressor.prune.config import PruneConfig
@@ -109,6 +109,7 @@ class Replica:
             "finished": time.time(),
             "device": self._work.config.policy.device,
             "dtype": "float32",
+            "replica": own_name(),
         }
         record_attempt(about, self._tally)
         return pack(about, result)

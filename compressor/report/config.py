@@ -1,4 +1,4 @@
-"""The configuration of `inspect`."""
+"""The configuration of `inspect` and of `report`."""
 
 from typing import Self
 
@@ -14,4 +14,13 @@ class InspectConfig(CompressSections):
     @model_validator(mode="after")
     def _path(self) -> Self:
         require(input=self.input)
+        return self
+
+
+class ReportConfig(CompressSections):
+    """The same; only the output must be set, and of the rest `report` alone is used."""
+
+    @model_validator(mode="after")
+    def _path(self) -> Self:
+        require(output=self.output)
         return self

@@ -63,7 +63,7 @@ def load_records(
         raise InputError(
             f"--offset {offset}: the input has only {sum(f.rows for f in files):,} rows"
         )
-    show = _finished if finished else _compressing(config, storage, columns)
+    show = finished_record if finished else _compressing(config, storage, columns)
     return [
         show(_label(offset + number, row, column, columns), row, column)
         for number, row in enumerate(rows)
@@ -104,7 +104,7 @@ def _label(position: int, row: Row, column: TextColumn, columns: Sequence[TextCo
     return " · ".join(str(part) for part in parts if part is not None)
 
 
-def _finished(label: str, row: Row, column: TextColumn) -> Record:
+def finished_record(label: str, row: Row, column: TextColumn) -> Record:
     """A record as the job left it."""
     found, compressed, note = content(row[column.name]), row[column.compressed], row[ERROR]
     original_tokens = row[column.original_tokens] or 0

@@ -15,7 +15,7 @@ from compressor.errors import InputError, JobError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.prune.config import PruneConfig
 from compressor.reinforce.config import ReinforceConfig
-from compressor.report.config import InspectConfig
+from compressor.report.config import InspectConfig, ReportConfig
 from compressor.schema import Section, describe
 from compressor.train.config import TrainConfig
 from compressor.verify.config import VerifyConfig
@@ -30,6 +30,7 @@ SCHEMAS: dict[str, type[Section]] = {
     "prune_shots": PruneConfig,
     "refresh": CompressConfig,
     "reinforce": ReinforceConfig,
+    "report": ReportConfig,
     "submit": Section,  # no keys of its own: it takes those of the job that it submits
     "train": TrainConfig,
     "verify": VerifyConfig,

@@ -1,6 +1,7 @@
 """The ledger says what adding up the statistics of single shards says; its tables are whole."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from compressor.pipeline.shard_table import NAME, write_shard_table
 from compressor.pipeline.statistics import MEASURED, Statistics, total
 from compressor.pipeline.waves import waves
 
+RAN = {"device": "cpu", "dtype": "float32"}
 counts = st.integers(0, 1000)
 some = st.builds(
     Statistics,
@@ -43,7 +45,7 @@ parts_of_a_job = st.lists(st.tuples(some, st.booleans()), max_size=12)
 
 
 def entry(one: Statistics) -> dict[str, Any]:
-    measured = {**one.measured(), "finished": 5.0, "device": "cpu", "dtype": "float32"}
+    measured = {**one.measured(), "finished": 5.0, "replica": "10.0.0.1 7", **RAN}
     return {"statistics": one.record(), "measured": measured, "bytes": one.rows}
 
 
@@ -115,6 +117,8 @@ def row(shard: Shard, one: Statistics, resumed: bool) -> dict[str, Any]:
         "rate": one.rate,
         "model_seconds": None if resumed else one.model_seconds,
         "seconds": None if resumed else one.seconds,
+        "finished": None if resumed else datetime.fromtimestamp(5, UTC),
+        "replica": None if resumed else "10.0.0.1 7",
         "resumed": resumed,
         "source": [
             {

@@ -16,12 +16,21 @@ _BATCH_TOKENS = 8192  # padded
 class Embeddings:
     """A transformers encoder in float32; loaded when it is first used."""
 
-    def __init__(self, name: str, device: str = "auto", *, max_tokens: int = 256) -> None:
-        """name: local directory or hub id. What is longer than `max_tokens` is cut off.
+    def __init__(
+        self,
+        name: str,
+        device: str = "auto",
+        *,
+        max_tokens: int = 256,
+        key: str = "retrieval.model",
+    ) -> None:
+        """name: local directory or hub id, set by `key`. What is longer than `max_tokens` is cut
+        off.
 
         Raises `InputError` where there is no such model.
         """
         self._name = name
+        self._key = key
         self._device = device
         self._max_tokens = max_tokens
         self._folder = resolve(name)
@@ -63,7 +72,7 @@ class Embeddings:
             )
         except Exception as error:  # what transformers raises differs by what is wrong
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"retrieval.model: {self._name}: can't be loaded: {reason}") from None
+            raise InputError(f"{self._key}: {self._name}: can't be loaded: {reason}") from None
         return tokenizer, model.to(device).eval(), device
 
 

@@ -1,0 +1,146 @@
+"""What a report shows beside counts, as sums and small samples that add up in any order.
+
+A shard's record (see `signals`) rides in its file's footer; the sum over all shards is
+`_stats/findings.json`. Samples are those of the smallest keys, and a row's key follows from its
+texts: neither replicas nor reruns nor the order of adding change them, and two runs over the same
+texts show the same ones. Rows are named by file and place; their texts stay where they are.
+"""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+SHOWN = 20  # rows of each sample
+MOST_REASONS = 64  # that are told apart
+KINDS = ("error", "note")  # of reasons: why a row failed, what an `ok` row has to say
+
+Place = tuple[str, int]  # a file, and a row in it
+Reason = tuple[str, str]  # kind, and the message without its numbers
+
+
+class Findings:
+    """A sum of records.
+
+    rows: how many were seen; tokens, "original" and "compressed": counts by bin of `histogram`;
+    confidence: counts by hundredth; sampled: rows whose facts were counted, of `sampled_of` that
+    could have been; facts: by kind, those kept and those that there were, in thousandths, scaled
+    from each shard's sample to the shard; reasons: by kind and pattern, the rows, and one of them;
+    random: by key; worst: by confidence in thousandths and key.
+    """
+
+    def __init__(self) -> None:
+        self.rows = self.sampled = self.sampled_of = 0
+        self.tokens: dict[str, Counter[int]] = {"original": Counter(), "compressed": Counter()}
+        self.confidence: Counter[int] = Counter()
+        self.facts: dict[str, list[int]] = {}
+        self.reasons: dict[Reason, tuple[int, int, Place]] = {}  # rows; key and place of one
+        self.random: dict[int, Place] = {}
+        self.worst: dict[tuple[int, int], Place] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Add what `record` gave, or the record of a shard."""
+        self.rows += record["rows"]
+        self.sampled += record["sampled"]
+        self.sampled_of += record["sampled_of"]
+        for name, counts in self.tokens.items():
+            _count(counts, record["tokens"][name])
+        _count(self.confidence, record["confidence"])
+        for kind, (kept, there) in record["facts"].items():
+            before = self.facts.setdefault(kind, [0, 0])
+            before[0] += kept
+            before[1] += there
+        file = record.get("file")
+        for kind, pattern, rows, key, row, *named in record["reasons"]:
+            self._add_reason((kind, pattern), rows, key, (file or named[0], row))
+        for key, row, *named in record["random"]:
+            _put(self.random, key, (file or named[0], row))
+        for confidence, key, row, *named in record["worst"]:
+            _put(self.worst, (confidence, key), (file or named[0], row))
+        self._trim()
+
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON has it, in one order."""
+        return {
+            "rows": self.rows,
+            "sampled": self.sampled,
+            "sampled_of": self.sampled_of,
+            "tokens": {name: _plain(counts) for name, counts in self.tokens.items()},
+            "confidence": _plain(self.confidence),
+            "facts": {kind: list(counts) for kind, counts in sorted(self.facts.items())},
+            "reasons": [
+                [*reason, rows, key, row, file]
+                for reason, (rows, key, (file, row)) in sorted(self.reasons.items())
+            ],
+            "random": [[key, row, file] for key, (file, row) in sorted(self.random.items())],
+            "worst": [[*rank, row, file] for rank, (file, row) in sorted(self.worst.items())],
+        }
+
+    def _add_reason(self, reason: Reason, rows: int, key: int, place: Place) -> None:
+        before = self.reasons.get(reason)
+        if before is not None:
+            rows += before[0]
+            key, place = min((key, place), before[1:])
+        self.reasons[reason] = rows, key, place
+
+    def _trim(self) -> None:
+        """Leave the smallest of each sample; of reasons those of the smallest digests.
+
+        What is among the smallest of all was among the smallest of every part, so its count is
+        whole.
+        """
+        for key in sorted(self.random)[SHOWN:]:
+            del self.random[key]
+        for rank in sorted(self.worst)[SHOWN:]:
+            del self.worst[rank]
+        if len(self.reasons) > MOST_REASONS:
+            self.reasons = {reason: self.reasons[reason] for reason in fewest(self.reasons)}
+
+
+def total(records: Iterable[Mapping[str, Any] | None]) -> Findings:
+    """The sum; files of earlier versions have no record, and count as no rows."""
+    findings = Findings()
+    for record in records:
+        if record is not None:
+            findings.add(record)
+    return findings
+
+
+def packed(record: Mapping[str, Any]) -> str:
+    """A record in a third of its size, for drivers that hold those of many shards."""
+    data = json.dumps(record, separators=(",", ":")).encode()
+    return base64.b85encode(zlib.compress(data, 9)).decode()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """The inverse of `packed`."""
+    record: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(text)))
+    return record
+
+
+def fewest(reasons: Iterable[Reason]) -> list[Reason]:
+    """The `MOST_REASONS` of the smallest digests: what is told apart where there are more."""
+    return sorted(reasons, key=_digest)[:MOST_REASONS]
+
+
+def _put(sample: dict[Any, Place], key: Any, place: Place) -> None:
+    """Rows of the same texts count once: the first of them."""
+    sample[key] = min(place, sample.get(key, place))
+
+
+def _count(counts: Counter[int], more: Mapping[Any, int]) -> None:
+    for name, count in more.items():
+        counts[int(name)] += count
+
+
+def _plain(counts: Mapping[int, int]) -> dict[str, int]:
+    return {str(name): count for name, count in sorted(counts.items())}
+
+
+@lru_cache(4096)
+def _digest(reason: Reason) -> bytes:
+    return hashlib.blake2b("\0".join(reason).encode("utf-8", "surrogatepass")).digest()

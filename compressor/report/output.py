@@ -1,0 +1,67 @@
+"""What a finished output says of itself: the files of `_stats/`, read for a report.
+
+Input: where the output lies; output: its summary, its findings and its table of shards, nothing of
+its rows. Outputs of earlier versions have no findings, and fewer columns in the table.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compressor.corpus.columns import TextColumn, text_columns
+from compressor.corpus.storage import Storage
+from compressor.errors import InputError
+from compressor.pipeline.findings import Findings
+from compressor.pipeline.shard_table import NAME as SHARDS
+from compressor.pipeline.summary import FINDINGS, SUMMARY
+
+SHARD_COLUMNS = ("file", "rows", "original_tokens", "seconds", "finished", "replica")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output: where it is, `_stats/summary.json`, and the rest, None where there is none.
+
+    rates: how many records had which rate, in thousandths.
+    """
+
+    storage: Storage
+    summary: Mapping[str, Any]
+    findings: Findings | None
+    rates: Mapping[int, int] | None
+    shards: pa.Table
+
+    @property
+    def columns(self) -> tuple[TextColumn, ...]:
+        """The text columns; none where the job has no such setting."""
+        try:
+            return text_columns(self.summary["configuration"]["input"]["text_column"])
+        except KeyError:
+            return ()
+
+
+def read_output(storage: Storage) -> Output:
+    """Read `_stats/`. Raises `InputError` where there is no finished output."""
+    with storage.explained():
+        names = storage.below("_stats").names()
+    if SUMMARY.rpartition("/")[2] not in names:
+        raise InputError(
+            f"{storage.key}: {storage.url}: no {SUMMARY} there; is it an output of compress or "
+            "refresh, and has the job ended?"
+        )
+    with storage.explained():
+        summary = json.loads(storage.read(SUMMARY))
+        shards = pq.ParquetFile(pa.BufferReader(storage.read(SHARDS)))
+        present = [name for name in SHARD_COLUMNS if name in shards.schema_arrow.names]
+        table = shards.read(columns=present)
+        if FINDINGS.rpartition("/")[2] not in names:
+            return Output(storage, summary, None, None, table)
+        found = json.loads(storage.read(FINDINGS))
+    findings = Findings()
+    findings.add(found)
+    rates = {int(rate): count for rate, count in found["rates"].items()}
+    return Output(storage, summary, findings if findings.rows else None, rates, table)
