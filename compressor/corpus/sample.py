@@ -87,7 +87,8 @@ def draw_rows(files: Sequence[SourceFile], rows: int, *, seed: int) -> list[Draw
         shares = wanted[hit == at]
         order = generator.permutation(sizes[at])[: shares.sum()]
         parts = np.array_split(order, len(shares))
-        draws += [Draw(*groups[at], np.sort(part)) for part in parts if len(part)]
+        file, group = groups[at]
+        draws += [Draw(file, group, np.sort(part)) for part in parts if len(part)]
     return draws
 
 

@@ -6,11 +6,11 @@ are not the same.
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compressor.config import ClusterSection
 from compressor.estimate.config import EstimateConfig
-from compressor.pipeline.resources import Allocation, Node, ShortageError, allocate
+from compressor.pipeline.resources import Allocation, Node, ShortageError, allocate, room
 from compressor.pipeline.topology import topology
 
 PLENTY = 10**9  # shards: each replica has work
@@ -88,7 +88,9 @@ def setting_of(config: EstimateConfig, node: Node, shards: int) -> Setting:
 
 
 def _fitting(cluster: ClusterSection, node: Node, device: str) -> Allocation:
-    return allocate(cluster, [node], device=device, shards=PLENTY)
+    """What the job has here; of a range, as many as there is room for."""
+    allocation = allocate(cluster, [node], device=device, shards=PLENTY)
+    return replace(allocation, most=min(allocation.most, room([node], allocation)))
 
 
 def _gpus_there(config: EstimateConfig, here: Allocation) -> float:

@@ -90,7 +90,8 @@ def speed_of(config: EstimateConfig, setting: Setting, trial: Trial) -> Floats:
     spread = widening(len(trial.tokens), estimate.confidence)
     relative = np.concatenate([[1.0], 1 + (again / sums.values - 1) * spread])
     speed = float(trial.tokens.sum()) / trial.span / setting.here * setting.faster
-    return speed * np.maximum(relative, 0.1)
+    replicates: Floats = speed * np.maximum(relative, 0.1)
+    return replicates
 
 
 def seconds_of(

@@ -142,4 +142,5 @@ def widening(units: int, confidence: float) -> float:
 
 
 def _share(top: Floats, bottom: Floats, nothing: float = 0.0) -> Floats:
-    return np.divide(top, bottom, out=np.full(len(top), nothing), where=bottom > 0)
+    out: Floats = np.full(len(top), nothing)
+    return np.divide(top, bottom, out=out, where=bottom > 0)
