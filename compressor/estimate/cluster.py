@@ -6,6 +6,7 @@ are not the same.
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from compressor.config import ClusterSection
@@ -49,8 +50,30 @@ def this_machine() -> Node:
     return Node(cpus, float(torch.cuda.device_count()), cores if known else None)
 
 
-def setting_of(config: EstimateConfig, node: Node, shards: int) -> Setting:
-    """Decide. Raises `InputError` for what no machine could mend."""
+def cluster_nodes(config: EstimateConfig) -> list[Node]:
+    """The nodes of the cluster that the job will join; none where it starts Ray itself.
+
+    Raises `InputError` where the address doesn't answer.
+    """
+    if config.cluster.address is None or config.estimate.replicas is not None:
+        return []
+    from compressor.pipeline.session import session
+
+    with session(config.cluster.address) as nodes:
+        return nodes
+
+
+def setting_of(
+    config: EstimateConfig, node: Node, shards: int, nodes: Sequence[Node] = ()
+) -> Setting:
+    """Decide; `nodes`: of the cluster. Raises `InputError` for what no machine could mend."""
+    joined = _joined(config, nodes, shards) if nodes else None
+    here = _here(config, node, shards)
+    return here if joined is None else _measured_here(config, here, node, joined, nodes)
+
+
+def _here(config: EstimateConfig, node: Node, shards: int) -> Setting:
+    """With what the configuration says of the replicas there, where they aren't those of here."""
     wanted, assumed = config.cluster, list[str]()
     device = config.model.device
     if device == "cuda" and not node.gpus:
@@ -71,7 +94,7 @@ def setting_of(config: EstimateConfig, node: Node, shards: int) -> Setting:
     cpus = cpus_here if wanted.cpus_per_replica == "auto" else float(wanted.cpus_per_replica)
     faster = 1.0
     if config.estimate.tokens_per_second is None:
-        faster, why = _faster(allocation, cpus_here, cpus, gpus)
+        faster, why = _faster(allocation.gpus, cpus_here, cpus, gpus)
         assumed += why
     if elsewhere and config.estimate.replicas is None and wanted.replicas == "auto":
         assumed.append(
@@ -79,12 +102,49 @@ def setting_of(config: EstimateConfig, node: Node, shards: int) -> Setting:
             "there will be"
         )
     if there != here:
-        assumed.append(
-            f"{_count(there)} do {there / here:.3g} times what {here} did here: storage keeps up, "
-            "and so does one driver"
-        )
+        assumed.append(_together(there, here))
     local = local.model_copy(update={"gpus_per_replica": allocation.gpus})
     return Setting(local, device, here, there, cpus, gpus, faster, tuple(assumed))
+
+
+def _joined(config: EstimateConfig, nodes: Sequence[Node], shards: int) -> Allocation | None:
+    """What the job has on the cluster as it is; None where it lacks room, which may still come."""
+    try:
+        return allocate(config.cluster, nodes, device=config.model.device, shards=shards)
+    except ShortageError:
+        return None
+
+
+def _measured_here(
+    config: EstimateConfig,
+    found: Setting,
+    node: Node,
+    joined: Allocation,
+    nodes: Sequence[Node],
+) -> Setting:
+    """For the replicas of a cluster that was asked."""
+    assumed = list[str]()
+    faster, cpus_here = 1.0, node.cpus / found.here
+    fits = room(nodes, joined)
+    # Whole machines are paid for; but of those with a GPU, only their own CPUs feed it.
+    cpus = sum(one.cpus for one in nodes if one.gpus or not joined.gpus) / max(1, fits)
+    if config.estimate.tokens_per_second is None:
+        on_gpu = float(found.cluster.gpus_per_replica)
+        faster, assumed = _faster(on_gpu, cpus_here, cpus, joined.gpus)
+    if fits < joined.most:
+        assumed.append(
+            f"the cluster has room for {_count(fits)} now, and its autoscaler brings the others"
+        )
+    if joined.most != found.here:
+        assumed.append(_together(joined.most, found.here))
+    return replace(
+        found,
+        there=joined.most,
+        cpus=cpus,
+        gpus=joined.gpus,
+        faster=faster,
+        assumed=tuple(assumed),
+    )
 
 
 def _fitting(cluster: ClusterSection, node: Node, device: str) -> Allocation:
@@ -102,10 +162,10 @@ def _gpus_there(config: EstimateConfig, here: Allocation) -> float:
 
 
 def _faster(
-    here: Allocation, cpus_here: float, cpus: float, gpus: float
+    gpus_here: float, cpus_here: float, cpus: float, gpus: float
 ) -> tuple[float, list[str]]:
     """How many times as fast a replica there is, and what that rests on."""
-    if bool(gpus) != bool(here.gpus):
+    if bool(gpus) != bool(gpus_here):
         place = "a GPU there, a CPU here" if gpus else "a CPU there, a GPU here"
         return 1.0, [
             f"the model runs on {place}, and the time is that of replicas as here; "
@@ -125,6 +185,13 @@ def _replicas(config: EstimateConfig, here: int) -> int:
     if wanted == "auto":
         return here
     return int(wanted[1] if isinstance(wanted, list) else wanted)
+
+
+def _together(there: int, here: int) -> str:
+    return (
+        f"{_count(there)} do {there / here:.3g} times what {here} did here: storage keeps up, "
+        "and so does one driver"
+    )
 
 
 def _count(replicas: int) -> str:

@@ -15,7 +15,7 @@ from compressor.corpus.plan import Plan
 from compressor.corpus.sample import draw_rows, read_draws, text_bytes
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
-from compressor.estimate.cluster import Setting, setting_of, this_machine
+from compressor.estimate.cluster import Setting, cluster_nodes, setting_of, this_machine
 from compressor.estimate.config import EstimateConfig
 from compressor.estimate.figures import Figure, Work, figures, replica_hour, statuses
 from compressor.estimate.sampling import Corpus, Sample, totals
@@ -59,7 +59,7 @@ def run(config: EstimateConfig, say: Callable[[str], None]) -> Estimate:
     plan_seconds = time.monotonic() - started
     if not plan.rows:
         raise InputError(f"input.path: {source.url}: has no rows, so there is nothing to estimate")
-    setting = setting_of(config, this_machine(), len(plan.shards))
+    setting = setting_of(config, this_machine(), len(plan.shards), cluster_nodes(config))
     say(f"planned: {plan.rows:,} rows in {len(plan.shards):,} shards")
     draws = draw_rows(plan.files, _sample_rows(config, plan, setting), seed=config.estimate.seed)
     names = [column.name for column in plan.columns]

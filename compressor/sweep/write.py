@@ -8,7 +8,7 @@ from typing import Any
 
 from compressor.corpus.storage import Storage
 from compressor.evaluate.plots import draw
-from compressor.sweep.config import SweepConfig
+from compressor.sweep.config import FloorsSection, SweepConfig
 from compressor.sweep.judge import ACHIEVED, LEAST_KEPT, LIKELIEST_DROPPED, Figure
 from compressor.sweep.sweep import Sweep
 
@@ -41,7 +41,7 @@ def write(config: SweepConfig, found: Sweep, say: Callable[[str], None]) -> list
         "sweep.csv": _csv(found).encode(),
     }
     try:
-        files |= dict(draw(_as_results(found)))
+        files |= dict(draw(_as_results(found, config.floors)))
     except ImportError:
         say("no plots: matplotlib is not installed; pip install 'compressor[plots]'")
     with storage.explained():
@@ -75,8 +75,12 @@ def _csv(found: Sweep) -> str:
     return text.getvalue()
 
 
-def _as_results(found: Sweep) -> dict[str, Any]:
-    """In the form of `evaluate`, whose plots these are: one contender, the model."""
+def _as_results(found: Sweep, floors: FloorsSection) -> dict[str, Any]:
+    """In the form of `evaluate`, whose plots these are: one contender, the model.
+
+    The dashed line, there what the uncompressed text reaches, is the floor.
+    """
+    least = floors.model_dump()
     return {
         "contenders": [found.model],
         "tasks": [
@@ -86,7 +90,7 @@ def _as_results(found: Sweep) -> dict[str, Any]:
                     {
                         "name": name,
                         "counted": True,
-                        "original": None,
+                        "original": least.get(name),
                         "rows": [
                             {
                                 "contender": found.model,

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -99,6 +101,24 @@ def test_what_is_read_is_what_was_drawn(tmp_path: Path) -> None:
         assert one.rows == len(group)
         texts = group.column("text").to_pylist()
         assert one.text_bytes == one.distinct_bytes == sum(len(t.encode()) for t in texts)
+
+
+def test_from_s3_as_from_disk(tmp_path: Path, s3_options: dict[str, Any]) -> None:
+    storage, plan, _ = corpus(tmp_path)
+    fsspec.filesystem("s3", **s3_options).put(str(tmp_path), "sampled/in/", recursive=True)
+    remote = Storage.at("s3://sampled/in", s3_options, key="input.path")
+    there = plan_corpus(
+        remote, columns=plan.columns, rate_column=None, rows_per_shard=20, recipe=""
+    )
+    read = [
+        [
+            one.table.column("text").to_pylist()
+            for one in read_draws(where, some, draw_rows(some.files, 25, seed=3), ["text"])
+        ]
+        for where, some in ((storage, plan), (remote, there))
+    ]
+    assert read[0] == read[1]
+    assert sum(map(len, read[0])) >= 20
 
 
 def test_footers_tell_the_bytes_of_the_text_column(tmp_path: Path) -> None:

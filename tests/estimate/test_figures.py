@@ -8,7 +8,7 @@ import pytest
 from compressor.config import ClusterSection
 from compressor.corpus.shards import Piece, Shard, Shards
 from compressor.errors import InputError
-from compressor.estimate.cluster import Setting, setting_of
+from compressor.estimate.cluster import Setting, cluster_nodes, setting_of
 from compressor.estimate.config import EstimateConfig
 from compressor.estimate.figures import DRIVER_SECONDS, Work, figures, statuses, uneven
 from compressor.estimate.sampling import Totals
@@ -195,6 +195,32 @@ def test_replicas_here_and_there(
     assert assumed in " ".join(found.assumed)
     assert bool(assumed) == bool(found.assumed)
     assert found.cluster.address is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "there", "cpus", "faster", "assumed"),
+    [
+        ([], [Node(2)], 1, 2, 1, ""),
+        ([], [Node(16)] * 3, 3, 16, 8, "16 CPUs does 8 times"),
+        (["cluster.replicas=2"], [Node(2)] * 2, 2, 2, 1, "2 replicas do 2 times"),
+        (["cluster.replicas=[1, 4]"], [Node(2)] * 2, 4, 2, 1, "its autoscaler brings the others"),
+        ([], [Node(8), Node(16, 2)], 2, 8, 1, "GPU there, a CPU here"),
+        (["cluster.replicas=9", "cluster.cpus_per_replica=2"], [Node(2)], 9, 2, 1, "9 replicas do"),
+    ],
+)
+def test_the_replicas_of_a_cluster_that_was_asked(
+    settings: list[str], nodes: list[Node], there: int, cpus: float, faster: float, assumed: str
+) -> None:
+    found = setting_of(config("cluster.address=auto", *settings), Node(2), 100, nodes)
+    assert (found.there, found.cpus, found.faster) == (there, cpus, faster)
+    assert assumed in " ".join(found.assumed)
+    assert found.cluster.address is None
+
+
+def test_a_cluster_is_asked_for_its_nodes(ray_session: None) -> None:
+    assert [node.cpus for node in cluster_nodes(config("cluster.address=auto"))] == [4]
+    assert not cluster_nodes(config())
+    assert not cluster_nodes(config("cluster.address=ray://10.0.0.1:1", "estimate.replicas=3"))
 
 
 def test_no_more_replicas_than_shards() -> None:
