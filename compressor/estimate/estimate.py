@@ -42,6 +42,7 @@ class Estimate:
     figures: dict[str, Figure | None]
     replicas: dict[str, Any]
     sampled: dict[str, Any]
+    speed_is_known: bool
     startup_seconds: float
     plan_seconds: float
     prices: dict[str, float | None]
@@ -125,6 +126,7 @@ def run(config: EstimateConfig, say: Callable[[str], None]) -> Estimate:
             "confidence": config.estimate.confidence,
             "seed": config.estimate.seed,
         },
+        speed_is_known=config.estimate.tokens_per_second is not None,
         startup_seconds=trial.startup
         if config.estimate.startup_seconds is None
         else config.estimate.startup_seconds,

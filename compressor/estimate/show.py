@@ -32,9 +32,8 @@ def lines(found: Estimate) -> Iterator[str]:
     )
     there = replicas["there"]
     yield _line("replicas", f"{there} with {replicas['cpus']:g} CPUs, {replicas['gpus']:g} GPUs")
-    yield _line(
-        "tokens/s", f"{_whole(figures['tokens_per_second'])}, measured on {sampled['ran_on']}"
-    )
+    known = "as configured" if found.speed_is_known else f"measured on {sampled['ran_on']}"
+    yield _line("tokens/s", f"{_whole(figures['tokens_per_second'])}, {known}")
     yield _line("cost", _cost(found))
     yield _line(
         "worth of each use",
