@@ -12,13 +12,13 @@ import pyarrow as pa
 from compressor.config import CompressConfig
 from compressor.corpus.columns import FAILED
 from compressor.corpus.plan import Plan
-from compressor.corpus.sample import draw_rows, read_draws, text_bytes
+from compressor.corpus.sample import Draw, Drawn, draw_rows, read_draws, text_bytes
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.estimate.cluster import Setting, cluster_nodes, setting_of, this_machine
 from compressor.estimate.config import EstimateConfig
 from compressor.estimate.figures import Figure, Work, figures, replica_hour, statuses
-from compressor.estimate.sampling import Corpus, Sample, totals
+from compressor.estimate.sampling import Corpus, Sample, Totals, totals
 from compressor.estimate.trial import Trial, run_trial
 from compressor.models.resolve import digest, resolve
 from compressor.pipeline.prepare import plan_of, prepare, recipe_of, source_of
@@ -62,44 +62,67 @@ def run(config: EstimateConfig, say: Callable[[str], None]) -> Estimate:
         raise InputError(f"input.path: {source.url}: has no rows, so there is nothing to estimate")
     setting = setting_of(config, this_machine(), len(plan.shards), cluster_nodes(config))
     say(f"planned: {plan.rows:,} rows in {len(plan.shards):,} shards")
-    draws = draw_rows(plan.files, _sample_rows(config, plan, setting), seed=config.estimate.seed)
-    names = [column.name for column in plan.columns]
-    rate_column = config.compression.rate_column
-    wanted = list(dict.fromkeys([*names, *([rate_column] if rate_column else [])]))
-    keys = partial(row_keys, names=names, rate_column=rate_column)
-    drawn = read_draws(source, plan, draws, wanted, keys)
+    draws, drawn = _draw(config, source, plan, setting)
     rows = pa.concat_tables(one.table for one in drawn)
     say(f"sampled: {len(rows):,} rows; running the job on them")
-    device = config.model.model_copy(
-        update={"device": setting.device}
-        | ({} if setting.device == config.model.device else {"dtype": "auto"})
-    )
     trial = run_trial(
-        config.model_copy(update={"model": device}),
+        _as_here(config, setting),
         setting.cluster,
         rows,
         replicas=setting.here,
         seed=config.estimate.seed,
     )
+    text = np.sum([text_bytes(rows.column(column.name)) for column in plan.columns], axis=0)
     sample = Sample.of(
-        draws,
-        drawn,
-        text=np.sum([text_bytes(rows.column(name)) for name in names], axis=0).astype(float),
-        before=trial.before,
-        after=trial.after,
+        draws, drawn, text=text.astype(float), before=trial.before, after=trial.after
     )
-    groups = [group for file in plan.files for group in file.row_groups if group.rows]
-    corpus = Corpus(plan.rows, len(groups), sum(group.text for group in groups))
     found = totals(
-        corpus,
+        _corpus(plan),
         sample,
         resamples=config.estimate.resamples,
         seed=config.estimate.seed,
         confidence=config.estimate.confidence,
     )
     work = Work(plan.rows, len(rows), plan.shards, plan_seconds)
-    values = figures(config, setting, work, found, trial)
-    shares = statuses(trial.status, plan.rows)
+    return _estimate(config, setting, plan, work, sample, found, trial)
+
+
+def _draw(
+    config: EstimateConfig, source: Storage, plan: Plan, setting: Setting
+) -> tuple[list[Draw], list[Drawn]]:
+    """The sample's rows, with what the job reads of them."""
+    draws = draw_rows(plan.files, _sample_rows(config, plan, setting), seed=config.estimate.seed)
+    names = [column.name for column in plan.columns]
+    rate_column = config.compression.rate_column
+    wanted = list(dict.fromkeys([*names, *([rate_column] if rate_column else [])]))
+    keys = partial(row_keys, names=names, rate_column=rate_column)
+    return draws, read_draws(source, plan, draws, wanted, keys)
+
+
+def _as_here(config: EstimateConfig, setting: Setting) -> EstimateConfig:
+    """With a device that is here; its precision is another device's, too."""
+    if setting.device == config.model.device:
+        return config
+    model = config.model.model_copy(update={"device": setting.device, "dtype": "auto"})
+    return config.model_copy(update={"model": model})
+
+
+def _corpus(plan: Plan) -> Corpus:
+    groups = [group for file in plan.files for group in file.row_groups if group.rows]
+    return Corpus(plan.rows, len(groups), sum(group.text for group in groups))
+
+
+def _estimate(
+    config: EstimateConfig,
+    setting: Setting,
+    plan: Plan,
+    work: Work,
+    sample: Sample,
+    found: Totals,
+    trial: Trial,
+) -> Estimate:
+    section = config.estimate
+    startup = section.startup_seconds
     return Estimate(
         plan={
             "rows": plan.rows,
@@ -108,8 +131,8 @@ def run(config: EstimateConfig, say: Callable[[str], None]) -> Estimate:
             "text_bytes": round(float(found.text[0])),
             "shards": len(plan.shards),
         },
-        rows_by_status=shares,
-        figures=values,
+        rows_by_status=statuses(trial.status, plan.rows),
+        figures=figures(config, setting, work, found, trial),
         replicas={
             "there": setting.there,
             "here": setting.here,
@@ -118,22 +141,20 @@ def run(config: EstimateConfig, say: Callable[[str], None]) -> Estimate:
             "price_per_hour": replica_hour(config, setting),
         },
         sampled={
-            "rows": len(rows),
+            "rows": len(sample.text),
             "row_groups": len(np.unique(sample.group)),
-            "row_groups_there": len(groups),
+            "row_groups_there": _corpus(plan).groups,
             "ran_on": trial.ran_on,
             "rounds": len(trial.tokens),
-            "confidence": config.estimate.confidence,
-            "seed": config.estimate.seed,
+            "confidence": section.confidence,
+            "seed": section.seed,
         },
-        speed_is_known=config.estimate.tokens_per_second is not None,
-        startup_seconds=trial.startup
-        if config.estimate.startup_seconds is None
-        else config.estimate.startup_seconds,
-        plan_seconds=plan_seconds,
+        speed_is_known=section.tokens_per_second is not None,
+        startup_seconds=trial.startup if startup is None else startup,
+        plan_seconds=work.plan_seconds,
         prices={
-            "gpu_hour": config.estimate.price_per_gpu_hour,
-            "cpu_hour": config.estimate.price_per_cpu_hour,
+            "gpu_hour": section.price_per_gpu_hour,
+            "cpu_hour": section.price_per_cpu_hour,
             "million_tokens": config.output.price_per_million_tokens,
         },
         assumed=(*setting.assumed, *_doubts(config, plan, trial, float(found.distinct[0]))),
@@ -160,13 +181,14 @@ def _sample_rows(config: EstimateConfig, plan: Plan, setting: Setting) -> int:
     on_gpu = setting.on_gpu
     rows = config.estimate.rows or (ROWS_OF_A_GPU if on_gpu else ROWS)
     megabytes = config.estimate.megabytes or (MEGABYTES_OF_A_GPU if on_gpu else MEGABYTES)
-    text = sum(group.text for file in plan.files for group in file.row_groups)
+    text = _corpus(plan).footer_bytes
     return max(1, min(rows, int(megabytes * 1e6 * plan.rows / max(1, text))))
 
 
 def _doubts(config: EstimateConfig, plan: Plan, trial: Trial, distinct: float) -> tuple[str, ...]:
+    """What else the figures rest on, or leave out."""
     said = []
-    text = sum(group.text for file in plan.files for group in file.row_groups)
+    text = _corpus(plan).footer_bytes
     everything = sum(group.bytes for file in plan.files for group in file.row_groups)
     if text < LITTLE_TEXT * everything:
         said.append(

@@ -114,7 +114,7 @@ def totals(
         distinct = np.full(len(means), sample.distinct[firsts].sum())
     else:
         per_row, distinct_per_row, footer_per_row = means[:, 3:].T
-        rows = corpus.footer_bytes / footer_per_row
+        rows = _share(np.full(len(means), float(corpus.footer_bytes)), footer_per_row)
         text, distinct = rows * per_row, rows * distinct_per_row
     spread = math.sqrt(1 - len(sample.text) / corpus.rows) * widening(len(units), confidence)
     return Totals(

@@ -78,14 +78,19 @@ class SweepSection(Section):
 class FloorsSection(Section):
     """What must be kept; measured by the lower end of its 95 % interval."""
 
-    numbers: Share | None = Field(default=0.98, description="least share of numbers kept; null")
-    names: Share | None = Field(default=0.95, description="least share of names kept; null")
-    negations: Share | None = Field(default=0.98, description="least share of negations kept; null")
+    numbers: Share | None = Field(
+        default=0.98, description="least share of numbers kept; null = any"
+    )
+    names: Share | None = Field(default=0.95, description="least share of names kept; null = any")
+    negations: Share | None = Field(
+        default=0.98, description="least share of negations kept; null = any"
+    )
     answers: Share | None = Field(
-        default=0.90, description="least share of answers that survive, with data.path; null"
+        default=0.90, description="least share of answers that survive, with data.path; null = any"
     )
     similarity: Share | None = Field(
-        default=None, description="least mean similarity to the original, with sweep.encoder; null"
+        default=None,
+        description="least mean similarity to the original, with sweep.encoder; null = any",
     )
 
 
