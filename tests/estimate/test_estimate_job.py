@@ -162,21 +162,23 @@ def test_what_the_job_says_at_its_end_is_what_is_raised(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [3000])
-def test_estimate_and_run_agree(rows: int, tmp_path: Path) -> None:
-    """With the shipped model: tokens and time of a real run, from a tenth of the rows."""
+def test_the_whole_job_runs_beside_its_estimate(tmp_path: Path) -> None:
+    """With the shipped model; how near the time is depends on the machine, and is printed."""
     folder = tmp_path / "corpus"
     folder.mkdir()
-    texts = texts_of(rows)
+    texts = texts_of(1500)
     for part in range(4):
         pq.write_table(
             pa.table({"text": texts[part::4]}), folder / f"{part}.parquet", row_group_size=100
         )
-    result = command(
-        f"input.path={folder}", f"output.path={tmp_path / 'out'}", "estimate.rows=300",
-        "--check", "--json",
-    )  # fmt: skip
+    shared = [f"input.path={folder}", "estimate.rows=300", "--check"]
+    result = command(*shared, f"output.path={tmp_path / 'out'}", "--json")
     assert result.exit_code == 0, result.stderr
     record = json.loads(result.stdout)
-    for name, happened in record["run"].items():
-        assert record["figures"][name]["value"] == pytest.approx(happened, rel=LIKELY), name
+    for name in ("original_tokens", "compressed_tokens", "rate", "saved_tokens"):
+        figure, happened = record["figures"][name], record["run"][name]
+        assert figure["value"] == pytest.approx(happened, rel=LIKELY), name
+    assert record["run"]["original_tokens"] == sum(
+        pq.read_table(tmp_path / "out").column("original_tokens").to_pylist()
+    )
+    print(record["figures"]["seconds"], record["run"]["seconds"])
