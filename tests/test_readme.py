@@ -88,7 +88,8 @@ def run_all(lines: list[str], folder: Path, environment: dict[str, str]) -> list
 
 def local(line: str) -> bool:
     """Of the demo; the chain that wants a server is run by tests/jobs/test_teach.py."""
-    jobs = ("compressor compress ", "compressor inspect ", "compressor report ")
+    names = ("compress", "inspect", "sweep", "estimate", "report")
+    jobs = tuple(f"compressor {name} " for name in names)
     return line.startswith(jobs) and "demo/" in line
 
 
@@ -156,10 +157,14 @@ def test_the_local_commands_run(tmp_path: Path, tiny_model: Path) -> None:
     compress = f"compressor compress input.path=demo/corpus output.path=demo/compressed {model}"
     run_all([compress], tmp_path, {})
     rest = [line for line in lines if " compress " not in line]
-    shown, example, written, report = run_all([f"{line} {model}" for line in rest], tmp_path, {})
+    printed = run_all([f"{line} {model}" for line in rest], tmp_path, {})
+    shown, example, written, swept, estimated, report = printed
     assert shown.count("--- row ") == 3
     assert "objects-1" in example
     assert "records.html" in written
+    assert "0.8" in swept
+    assert (tmp_path / "sweep" / "sweep.csv").exists()
+    assert "pays after" in estimated
     assert report.endswith("demo/compressed/_stats/report.html\n")
     assert pq.read_table(tmp_path / "demo" / "compressed").num_rows > 100
 

@@ -23,10 +23,11 @@ TRAILER = 8  # length of the footer (4 bytes) and the magic bytes
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Rows and uncompressed bytes of a row group."""
+    """Rows and uncompressed bytes of a row group; `text`: of its text columns alone, encoded."""
 
     rows: int
     bytes: int
+    text: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ class SourceFile:
         return sum(group.rows for group in self.row_groups)
 
 
-def source_files(storage: Storage) -> list[SourceFile]:
-    """List the input and read all footers, in the order of the paths.
+def source_files(storage: Storage, text: Sequence[str] = ()) -> list[SourceFile]:
+    """List the input and read all footers, in the order of the paths; `text`: its text columns.
 
     Raises `InputError` where there is nothing, no Parquet, or a file that isn't readable Parquet.
     """
-    return read_footers(parquet_entries(storage), storage)
+    return read_footers(parquet_entries(storage), storage, text)
 
 
 def parquet_entries(storage: Storage) -> list[Entry]:
@@ -72,7 +73,9 @@ def parquet_entries(storage: Storage) -> list[Entry]:
     return parquet
 
 
-def read_footers(entries: Sequence[Entry], storage: Storage) -> list[SourceFile]:
+def read_footers(
+    entries: Sequence[Entry], storage: Storage, text: Sequence[str] = ()
+) -> list[SourceFile]:
     """Read the footers of `entries`; raises `InputError` that names the first bad file."""
     filesystem, _ = storage.open()
     schemas: dict[bytes, pa.Schema] = {}  # files of one corpus share theirs, which are large
@@ -90,16 +93,31 @@ def read_footers(entries: Sequence[Entry], storage: Storage) -> list[SourceFile]
         schema = file.schema_arrow
         schema = schemas.setdefault(schema.serialize().to_pybytes(), schema)
         groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+        chunks = _chunks_of(file, text)
         return SourceFile(
             entry.path,
             entry.size,
             entry.version,
-            tuple(RowGroup(group.num_rows, group.total_byte_size) for group in groups),
+            tuple(
+                RowGroup(
+                    group.num_rows,
+                    group.total_byte_size,
+                    sum(group.column(chunk).total_uncompressed_size for chunk in chunks),
+                )
+                for group in groups
+            ),
             schema,
         )
 
     with ThreadPoolExecutor(FOOTER_READERS) as pool:
         return list(pool.map(read, entries))
+
+
+def _chunks_of(file: pq.ParquetFile, names: Sequence[str]) -> list[int]:
+    """Which chunks of a row group hold these columns; lists lie below `name.list.element`."""
+    paths = (file.schema.column(at).path for at in range(len(file.schema))) if names else ()
+    starts = tuple(f"{name}." for name in names)
+    return [at for at, path in enumerate(paths) if f"{path}.".startswith(starts)]
 
 
 def _tail(filesystem: Any, entry: Entry) -> bytes:

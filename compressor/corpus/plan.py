@@ -65,7 +65,7 @@ def plan_corpus(
     of the algorithm); with `whole_corpus` each shard's result depends on all of the input.
     Raises `InputError` for whatever is wrong with the input.
     """
-    files = source_files(storage)
+    files = source_files(storage, [column.name for column in columns])
     schema = checked_schema(files, storage.key, columns, rate_column)
     if whole_corpus:
         recipe = corpus_recipe(recipe, files)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engine.calibration import Scored, calibrated
 from compressor.engine.compression import Calibration, Columns, Compression
 from compressor.engine.document import Batch, build_batch
 from compressor.engine.flat import FlatTexts
@@ -28,12 +27,10 @@ from compressor.engine.options import (
 from compressor.engine.outcome import Outcome
 from compressor.engine.overlap import overlapped
 from compressor.engine.passages import Text, all_joined, starts_of
-from compressor.engine.render import Gaps
+from compressor.engine.scored import Part, ScoredTexts
 from compressor.engine.scorer import Auto, Scorer
-from compressor.engine.selection import choose
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.engine.windows import Windows, cut_windows
-from compressor.engine.word_scores import word_means
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -192,13 +189,22 @@ class Compressor:
             coarse=coarse,
             coarse_share=coarse_share,
         )
+        return self._scored(texts, options).calibrate(rate)
+
+    def score(self, texts: Sequence[Text], **options: Any) -> ScoredTexts:
+        """Read the texts once, to compress or calibrate them at any number of rates.
+
+        The options are those of `compress` but for rate and threshold.
+        """
+        return self._scored(texts, self._options(texts, 1.0, **options))
+
+    def _scored(self, texts: Sequence[Text], options: Selection) -> ScoredTexts:
         plain, parts = all_joined(texts), []
-        for first, last in _chunks(plain, self._scorer.device.type):
-            batch, windows = self._prepare(plain[first:last], options)
-            ((scores, _),) = self._scorer.score([(batch.subwords.ids, windows)])
-            passages = options.passages_of(slice(first, last))
-            parts.append(Scored.of(batch, word_means(batch, scores), options, passages))
-        return calibrated(parts, rate, options, self._count(options))
+        for chunk in (slice(*span) for span in _chunks(plain, self._scorer.device.type)):
+            batch, windows = self._prepare(plain[chunk], options)
+            ((scores, seconds),) = self._scorer.score([(batch.subwords.ids, windows)])
+            parts.append(Part.of(chunk, plain, batch, scores, seconds))
+        return ScoredTexts(parts, options, self._count(options))
 
     def _options(
         self,
@@ -257,12 +263,8 @@ class Compressor:
                 yield *taken.popleft(), *scored
 
         def finish(scored: tuple[slice, Batch, Floats, float]) -> Outcome:
-            chunk, batch, scores, seconds = scored
-            probability, gaps = word_means(batch, scores), Gaps.of(batch)
-            rates, passages = options.rates[chunk], options.passages_of(chunk)
-            count = self._count(options)
-            kept = choose(batch, gaps, probability, rates, options, count, passages)
-            return Outcome(texts[chunk], batch, gaps, probability, kept, seconds)
+            part = Part.of(scored[0], texts, *scored[1:])
+            return part.outcome(options, self._count(options))
 
         chunks = [slice(*chunk) for chunk in _chunks(texts, self._scorer.device.type)]
         return overlapped(chunks, prepare, work, finish)

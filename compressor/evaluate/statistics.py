@@ -87,12 +87,12 @@ def bootstrap(sums: Sums, *, resamples: int, seed: int) -> Floats:
     return np.concatenate(parts)
 
 
-def interval(samples: Floats) -> Interval:
-    """The percentile interval of 95 % of resampled figures, float64 [resamples]."""
+def interval(samples: Floats, confidence: float = CONFIDENCE) -> Interval:
+    """The percentile interval of so many of the resampled figures, float64 [resamples]."""
     samples = samples[~np.isnan(samples)]
     if not len(samples):
         return Interval(float("nan"), float("nan"))
-    tail = 100 * (1 - CONFIDENCE) / 2
+    tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(samples, [tail, 100 - tail])
     return Interval(float(low), float(high))
 

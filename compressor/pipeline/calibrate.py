@@ -68,11 +68,12 @@ def sample(
     for unit in read_units(shards):
         for table in read_shards(storage, unit, schema, names):
             for name in names:
-                texts += spread(_usable(table.column(name)), SAMPLE_ROWS // len(shards))
+                texts += spread(usable_texts(table.column(name)), SAMPLE_ROWS // len(shards))
     return texts
 
 
-def _usable(column: pa.ChunkedArray) -> list[Text]:
+def usable_texts(column: pa.ChunkedArray) -> list[Text]:
+    """The texts, or lists of passages, of a column that are neither null, blank nor broken."""
     return [
         text
         for text in contents_of(column)

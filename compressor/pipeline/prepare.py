@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from compressor.config import CompressConfig
+from compressor.config import CompressConfig, CompressSections
 from compressor.corpus.columns import text_columns
 from compressor.corpus.plan import Plan, plan_corpus
 from compressor.corpus.storage import Storage, apart
@@ -34,7 +34,7 @@ class Task:
 def prepare(config: CompressConfig) -> Task:
     """Check the storages and find the model. Raises `InputError`."""
     config = _absolute_model(config)
-    source = Storage.at(config.input.path, config.input.storage_options, key="input.path")
+    source = source_of(config)
     target = Storage.at(config.output.path, config.output.storage_options, key="output.path")
     if not apart(source, target):
         raise InputError(
@@ -46,7 +46,12 @@ def prepare(config: CompressConfig) -> Task:
     return Task(config, source, target, model, recipe_of(config, model))
 
 
-def recipe_of(config: CompressConfig, model: str) -> str:
+def source_of(config: CompressSections) -> Storage:
+    """Where the input lies. Raises `InputError` where it can't be reached."""
+    return Storage.at(config.input.path, config.input.storage_options, key="input.path")
+
+
+def recipe_of(config: CompressSections, model: str) -> str:
     """A digest of the model, the settings and the version of the algorithm."""
     settings = config.compression.model_dump()
     if config.compression.coarse == "none":  # as recipes were before there was a coarse stage
@@ -65,13 +70,17 @@ def recipe_of(config: CompressConfig, model: str) -> str:
 
 def make_plan(task: Task) -> Plan:
     """The plan of the whole input. Raises `InputError` for whatever is wrong with it."""
-    config = task.config
+    return plan_of(task.config, task.source, task.recipe)
+
+
+def plan_of(config: CompressSections, source: Storage, recipe: str) -> Plan:
+    """The same where no output is needed."""
     return plan_corpus(
-        task.source,
+        source,
         columns=text_columns(config.input.text_column),
         rate_column=config.compression.rate_column,
         rows_per_shard=config.cluster.rows_per_shard,
-        recipe=task.recipe,
+        recipe=recipe,
         whole_corpus=config.compression.scope == "corpus",
     )
 

@@ -12,11 +12,13 @@ from compressor.cli import job, job_names, main
 from compressor.config import CompressConfig
 from compressor.distill.config import DistillConfig
 from compressor.errors import InputError, JobError
+from compressor.estimate.config import EstimateConfig
 from compressor.evaluate.config import EvaluateConfig
 from compressor.prune.config import PruneConfig
 from compressor.reinforce.config import ReinforceConfig
 from compressor.report.config import InspectConfig, ReportConfig
 from compressor.schema import Section, describe
+from compressor.sweep.config import SweepConfig
 from compressor.train.config import TrainConfig
 from compressor.verify.config import VerifyConfig
 
@@ -25,6 +27,7 @@ SCHEMAS: dict[str, type[Section]] = {
     "benchmark": BenchmarkConfig,
     "compress": CompressConfig,
     "distill": DistillConfig,
+    "estimate": EstimateConfig,
     "evaluate": EvaluateConfig,
     "inspect": InspectConfig,
     "prune_shots": PruneConfig,
@@ -32,6 +35,7 @@ SCHEMAS: dict[str, type[Section]] = {
     "reinforce": ReinforceConfig,
     "report": ReportConfig,
     "submit": Section,  # no keys of its own: it takes those of the job that it submits
+    "sweep": SweepConfig,
     "train": TrainConfig,
     "verify": VerifyConfig,
 }

@@ -56,6 +56,12 @@ class Embeddings:
                 rows[at] = row
         return np.stack(rows)
 
+    def fits(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which texts are embedded whole, bool [n]; of the others the end is cut off."""
+        tokenizer, _, _ = self._loaded
+        ids = tokenizer(list(texts), truncation=False)["input_ids"] if len(texts) else []
+        return np.array([len(one) <= self._max_tokens for one in ids], bool)
+
     @cached_property
     def _loaded(self) -> tuple[Any, Any, str]:
         import torch

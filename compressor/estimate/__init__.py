@@ -1,0 +1,1 @@
+"""What a job will take and bring, before it is run."""

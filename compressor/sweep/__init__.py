@@ -1,0 +1,1 @@
+"""Which rate suits a corpus: a sample of it at many rates."""
