@@ -44,5 +44,5 @@ $(READY): pyproject.toml constraints.txt
 	echo 'error: no Python >= 3.11 that can make environments (on Debian and Ubuntu: install' \
 	  'python3-venv); make PYTHON=/path/to/python names another' >&2; exit 2
 	@echo 'Installing into .venv: a few minutes the first time.'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,infra]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,infra]'
 	@touch $@
