@@ -18,7 +18,7 @@ _FRAGMENT = (
     "{more}</div>"
 )
 _NOTE = '<div style="opacity: .7; font-size: .875em">{}</div>'
-_DROPPED = '<del style="opacity: .5">{}</del>'
+_DROPPED = '<del style="opacity: .6">{}</del>'
 
 
 def fragment(

@@ -93,6 +93,13 @@ def test_links_to_other_sites_are_well_formed() -> None:
             assert "." in host or host in HOSTS, (page, host)
 
 
+def test_files_that_pages_link_to_exist() -> None:
+    """As GitHub shows the pages; anchors of the site's own are checked by the build."""
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^):#\s]+)(?:#[\w-]*)?\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), (page, link)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
