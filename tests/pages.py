@@ -5,6 +5,7 @@ for the command line and the schemas of today, and what needs nothing but this r
 """
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ SITE = ROOT / "infra" / "site"
 DOCS = SITE / "docs"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 
+_LOCAL = {"compress", "inspect", "refresh", "verify"}
+_ELSEWHERE = ("://", "configs/", "cluster.address")
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
@@ -38,6 +41,13 @@ def blocks(page: Path, language: str | None = None) -> list[Block]:
 
 def commands(page: Path) -> list[str]:
     return [line for block in blocks(page, "sh") for line in block.lines]
+
+
+def runs_here(line: str) -> bool:
+    """Whether a command needs no bucket, cluster or server, and no more than the demo's corpus."""
+    program, *arguments = shlex.split(line)
+    elsewhere = any(mark in line for mark in _ELSEWHERE)
+    return program == "compressor" and arguments[0] in _LOCAL and not elsewhere
 
 
 def configurations(page: Path, folder: Path) -> None:

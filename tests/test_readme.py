@@ -26,7 +26,7 @@ from compressor.corpus.demo import corpus, write_corpus
 from compressor.report.align import kept_spans
 from compressor.schema import describe
 from tests.infra.commands import of_runbook
-from tests.pages import PAGES, README, ROOT, blocks, commands, configurations, name
+from tests.pages import PAGES, README, ROOT, blocks, commands, configurations, name, runs_here
 
 TABLE = re.compile(r"<!-- keys -->\n(.*?)<!-- /keys -->", re.DOTALL)
 EXAMPLE = re.compile(r"<!-- example -->\n(.*?)<!-- /example -->", re.DOTALL)
@@ -80,11 +80,6 @@ def run_all(lines: list[str], folder: Path, environment: dict[str, str]) -> list
         assert done.returncode == 0, (line, done.stderr)
         printed.append(done.stdout)
     return printed
-
-
-def local(line: str) -> bool:
-    """Of the demo; the chain that wants a server is run by tests/jobs/test_teach.py."""
-    return line.startswith(("compressor compress ", "compressor inspect ")) and "demo/" in line
 
 
 def test_the_table_is_the_schema() -> None:
@@ -160,20 +155,21 @@ def test_the_example_is_a_selection_of_its_original() -> None:
     assert len(after) < 0.8 * len(before)
 
 
-def test_the_local_commands_run(tmp_path: Path, tiny_model: Path) -> None:
-    """With a tiny model, in a folder that has the demo's corpus."""
+def test_the_commands_step_by_step_run(tmp_path: Path, tiny_model: Path) -> None:
+    """With a tiny model, in a folder that has the demo's corpus; the chain that wants a server is
+    run by tests/jobs/test_teach.py."""
     write_corpus(tmp_path / "demo" / "corpus")
     (tmp_path / "demo" / "corpus" / "topics-3.parquet").unlink()  # less to do
-    model = f"model.name={tiny_model}"
-    lines = [line for line in commands(README) if local(line)]
-    compress = f"compressor compress input.path=demo/corpus output.path=demo/compressed {model}"
-    run_all([compress], tmp_path, {})
-    rest = [line for line in lines if " compress " not in line]
-    shown, example, written = run_all([f"{line} {model}" for line in rest], tmp_path, {})
-    assert shown.count("--- row ") == 3
+    lines = [line for line in commands(README) if runs_here(line)]
+    own = [line if " verify " in line else f"{line} model.name={tiny_model}" for line in lines]
+    looked, compressed, verified, example, written = run_all(own, tmp_path, {})
+    rows = pq.read_table(tmp_path / "compressed").num_rows
+    assert rows > 100
+    assert looked.count("--- row ") == 3
+    assert f"{rows:,} ok" in compressed
+    assert f"{rows:,} rows" in verified
     assert "objects-1" in example
-    assert "report.html" in written
-    assert pq.read_table(tmp_path / "demo" / "compressed").num_rows > 100
+    assert "100 records in report.html" in written
 
 
 def test_the_command_for_another_s3_endpoint_runs(

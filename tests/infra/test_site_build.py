@@ -93,11 +93,16 @@ def test_links_to_other_sites_are_well_formed() -> None:
             assert "." in host or host in HOSTS, (page, host)
 
 
-def test_files_that_pages_link_to_exist() -> None:
-    """As GitHub shows the pages; anchors of the site's own are checked by the build."""
+def test_what_pages_link_to_exists(hooks: ModuleType) -> None:
+    """As GitHub shows the pages; the build checks the site's own, generated headings too."""
     for page in PAGES:
-        for link in re.findall(r"\]\(([^):#\s]+)(?:#[\w-]*)?\)", page.read_text("utf-8")):
-            assert (page.parent / link).exists(), (page, link)
+        text = page.read_text("utf-8")
+        for link, anchor in re.findall(r"\]\(([^):#\s]*)#?([\w-]*)\)", text):
+            target = page.parent / link if link else page
+            assert target.exists(), (page, link)
+            if anchor and target.name != "configuration.md":
+                titles = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+                assert anchor in {hooks.slug(title) for title in titles}, (page, link, anchor)
 
 
 @pytest.mark.parametrize(

@@ -18,21 +18,11 @@ from click.testing import CliRunner
 from compressor.cli import Job, job_names
 from compressor.corpus.demo import corpus
 from compressor.schema import describe, load
-from tests.pages import DOCS, PAGES, README, blocks, commands, configurations, name
+from tests.pages import DOCS, PAGES, README, blocks, commands, configurations, name, runs_here
 
 HERE = [page for page in PAGES if page != README]
-LOCAL = {"compress", "inspect", "refresh", "verify"}
 PACKAGES = {"langchain_core", "llama_index", "datasets"}
-ELSEWHERE = ("://", "configs/", "cluster.address")
-
-
-def runs(line: str) -> bool:
-    program, *arguments = shlex.split(line)
-    local = not any(mark in line for mark in ELSEWHERE)
-    return program == "compressor" and arguments[0] in LOCAL and local
-
-
-RUN = [page for page in HERE if blocks(page, "python") or any(map(runs, commands(page)))]
+RUN = [page for page in HERE if blocks(page, "python") or any(map(runs_here, commands(page)))]
 
 
 def test_these_are_the_pages_that_run() -> None:
@@ -66,7 +56,7 @@ def test_a_page_runs(
         if block.language == "python":
             exec(compile(block.text, name(page), "exec"), names)
         elif block.language == "sh":
-            printed += [run(line, tiny_model) for line in block.lines if runs(line)]
+            printed += [run(line, tiny_model) for line in block.lines if runs_here(line)]
     if name(page) == "cookbook/clusters.md":
         dry, first, second = printed
         assert "nothing was done" in dry
