@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXAMPLE := objects-1
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format docs clean
 
 demo: $(READY)
 	@rm -rf demo
@@ -32,6 +32,10 @@ format: $(READY)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f infra/site/mkdocs.yml
+	@echo 'site        build/site/index.html'
+
 clean:
 	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -43,5 +47,5 @@ $(READY): pyproject.toml constraints.txt
 	echo 'error: no Python >= 3.11 that can make environments (on Debian and Ubuntu: install' \
 	  'python3-venv); make PYTHON=/path/to/python names another' >&2; exit 2
 	@echo 'Installing into .venv: a few minutes the first time.'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,infra]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,infra]'
 	@touch $@

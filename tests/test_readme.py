@@ -1,13 +1,17 @@
-"""The README says what is: its table is the schema, its commands and its code run.
+"""The README and the site say what is: tables are the schema, commands exist, and the README's run.
+
+What stands on the pages of the site is run by tests/infra/test_site_pages.py.
 
 `python -m tests.test_readme` writes the table of configuration keys and the example anew.
 """
 
+import importlib
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,9 @@ from compressor.config import CompressConfig
 from compressor.corpus.demo import corpus, write_corpus
 from compressor.report.align import kept_spans
 from compressor.schema import describe
+from tests.infra.commands import of_runbook
+from tests.pages import PAGES, README, ROOT, blocks, commands, configurations, name, runs_here
 
-ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 TABLE = re.compile(r"<!-- keys -->\n(.*?)<!-- /keys -->", re.DOTALL)
 EXAMPLE = re.compile(r"<!-- example -->\n(.*?)<!-- /example -->", re.DOTALL)
 PASSAGE, RATE = "objects-1", 0.5
@@ -59,14 +63,6 @@ def example() -> str:
     )
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-
-
-def commands() -> list[str]:
-    return [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
-
-
 def run_all(lines: list[str], folder: Path, environment: dict[str, str]) -> list[str]:
     """Run `compressor ...` lines in `folder`; return what they print."""
     printed = []
@@ -86,13 +82,6 @@ def run_all(lines: list[str], folder: Path, environment: dict[str, str]) -> list
     return printed
 
 
-def local(line: str) -> bool:
-    """Of the demo; the chain that wants a server is run by tests/jobs/test_teach.py."""
-    names = ("compress", "inspect", "sweep", "estimate", "report")
-    jobs = tuple(f"compressor {name} " for name in names)
-    return line.startswith(jobs) and "demo/" in line
-
-
 def test_the_table_is_the_schema() -> None:
     found = TABLE.search(README.read_text(encoding="utf-8"))
     assert found, "README.md has no table of keys"
@@ -108,24 +97,42 @@ def test_the_jobs_are_those_that_are_there() -> None:
 def test_every_command_is_one_that_we_run() -> None:
     """Targets of make run in CI; jobs must parse here, and the local ones run below."""
     ci = (ROOT / ".ci" / "run").read_text() + " format"
-    for line in commands():
-        program, *arguments = shlex.split(line)
-        if program == ".":
-            assert arguments == [".venv/bin/activate"]
-        elif program == "make":
-            assert set(arguments) <= set(re.findall(r"\w+", ci)), line
-        else:
-            assert program == "compressor", line
-            assert arguments[0] in job_names(), line
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for page in PAGES:
+        for line in commands(page):
+            program, *arguments = shlex.split(line)
+            if program == ".":
+                assert arguments == [".venv/bin/activate"]
+            elif program == "make":
+                assert set(arguments) <= set(re.findall(r"\w+", ci)), line
+            elif program == "export":
+                assert all(re.match(r"[A-Z_]+=", argument) for argument in arguments), line
+            elif program == "pip":
+                assert arguments[0] == "install", line
+            elif program == "kubectl":
+                assert line in of_runbook(), f"{line}: not in infra/README.md, where it is checked"
+            else:
+                assert program == "compressor", line
+                assert arguments[0] in job_names(), line
+        for named in re.findall(r"'(?:compressor|\.)\[([\w,-]+)\]'", page.read_text("utf-8")):
+            assert set(named.split(",")) <= set(extras), (page, named)
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("compressor ")])
-def test_the_options_and_keys_of_a_command_exist(line: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [(page, line) for page in PAGES for line in commands(page) if line.startswith("compressor ")],
+    ids=lambda value: name(value) if isinstance(value, Path) else value,
+)
+def test_the_options_and_keys_of_a_command_exist(
+    page: Path, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a key that doesn't exist at the end, that one is what is complained about."""
-    import importlib
-
-    _, name, *arguments = shlex.split(line)
-    command = importlib.import_module(f"jobs.{name}").main
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    configurations(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _, job, *arguments = shlex.split(line)
+    command = importlib.import_module(f"jobs.{job}").main
     keys = [argument.partition("=")[0] for argument in arguments if "=" in argument]
     if keys or "--config" in arguments:
         wrong = f"{keys[0].partition('.')[0] if keys else 'input'}.no_such_key"
@@ -148,31 +155,36 @@ def test_the_example_is_a_selection_of_its_original() -> None:
     assert len(after) < 0.8 * len(before)
 
 
-def test_the_local_commands_run(tmp_path: Path, tiny_model: Path) -> None:
-    """With a tiny model, in a folder that has the demo's corpus."""
+def test_the_commands_step_by_step_run(tmp_path: Path, tiny_model: Path) -> None:
+    """With a tiny model, in a folder that has the demo's corpus; the chain that wants a server is
+    run by tests/jobs/test_teach.py."""
     write_corpus(tmp_path / "demo" / "corpus")
     (tmp_path / "demo" / "corpus" / "topics-3.parquet").unlink()  # less to do
-    model = f"model.name={tiny_model}"
-    lines = [line for line in commands() if local(line)]
-    compress = f"compressor compress input.path=demo/corpus output.path=demo/compressed {model}"
-    run_all([compress], tmp_path, {})
-    rest = [line for line in lines if " compress " not in line]
-    printed = run_all([f"{line} {model}" for line in rest], tmp_path, {})
-    shown, example, written, swept, estimated, report = printed
-    assert shown.count("--- row ") == 3
-    assert "objects-1" in example
-    assert "records.html" in written
+    lines = [line for line in commands(README) if runs_here(line)]
+    plain = (" verify ", " report ")  # they take the model from what lies beside the output
+    own = [
+        line if any(job in line for job in plain) else f"{line} model.name={tiny_model}"
+        for line in lines
+    ]
+    printed = run_all(own, tmp_path, {})
+    looked, swept, estimated, compressed, report, verified, example, written = printed
+    rows = pq.read_table(tmp_path / "compressed").num_rows
+    assert rows > 100
+    assert looked.count("--- row ") == 3
     assert "0.8" in swept
     assert (tmp_path / "sweep" / "sweep.csv").exists()
     assert "pays after" in estimated
-    assert report.endswith("demo/compressed/_stats/report.html\n")
-    assert pq.read_table(tmp_path / "demo" / "compressed").num_rows > 100
+    assert f"{rows:,} ok" in compressed
+    assert report.endswith("compressed/_stats/report.html\n")
+    assert f"{rows:,} rows" in verified
+    assert "objects-1" in example
+    assert "100 records in records.html" in written
 
 
 def test_the_command_for_another_s3_endpoint_runs(
     tiny_model: Path, tmp_path: Path, s3_server: str, s3_options: dict[str, Any]
 ) -> None:
-    (line,) = (line for line in commands() if "endpoint_url" in line)
+    (line,) = (line for line in commands(README) if "endpoint_url" in line)
     storage = fsspec.filesystem("s3", **s3_options)
     storage.mkdir("bucket")
     with storage.open("bucket/corpus/a.parquet", "wb") as file:
@@ -184,14 +196,14 @@ def test_the_command_for_another_s3_endpoint_runs(
     assert pq.read_table(written, filesystem=storage).num_rows == 5
 
 
-def test_the_python_example_runs() -> None:
+def test_the_python_examples_run() -> None:
     from compressor.models.resolve import DEFAULT
 
     if not (DEFAULT / "config.json").exists():
         pytest.skip("the shipped weights are not there")
-    (example,) = blocks("python")
     names: dict[str, Any] = {}
-    exec(example, names)
+    for block in blocks(README, "python"):
+        exec(block.text, names)
     assert names["result"].compressed_tokens <= 0.5 * names["result"].original_tokens + 1
     assert "Moon" in names["result"].text
 

@@ -29,6 +29,7 @@ class Compression:
     compressed_tokens: int
     probabilities: Floats = field(repr=False)
     note: str | None
+    _original: str = field(repr=False)
     _words: Ints = field(repr=False)
     _kept: Ints = field(repr=False)
 
@@ -41,6 +42,14 @@ class Compression:
     def kept(self) -> list[tuple[int, int]]:
         """Character spans of the original that `text` is made of, in order."""
         return _pairs(self._kept)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the original, dropped words struck through and faded."""
+        from compressor.report.notebook import fragment  # not before somebody looks
+
+        return fragment(
+            self._original, self.kept, self.original_tokens, self.compressed_tokens, self.note
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,6 +56,7 @@ class Outcome:
                 compressed_tokens=compressed[row],
                 note=columns.notes.get(row),
                 probabilities=probabilities[word_splits[row] : word_splits[row + 1]],
+                _original=self.texts[row],
                 _words=words[word_splits[row] : word_splits[row + 1]],
                 _kept=kept[kept_splits[row] : kept_splits[row + 1]],
             )

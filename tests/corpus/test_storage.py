@@ -93,7 +93,7 @@ def test_no_credentials(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"), [("foo://x/y", "Protocol not known: foo"), ("gs://x/y", "gcsfs")]
+    ("url", "reason"), [("foo://x/y", "Protocol not known: foo"), ("abfs://x/y", "adlfs")]
 )
 def test_unknown_protocol(url: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):

@@ -19,7 +19,7 @@ from compressor.corpus.demo import write_corpus
 from compressor.corpus.storage import Storage
 from compressor.distill.store import part_names, read_parts
 from tests.distill.server import teacher
-from tests.test_readme import ROOT, commands
+from tests.pages import README, ROOT, commands
 
 PLACES = 4
 # Less to do, where README's command would take minutes.
@@ -32,13 +32,10 @@ LESS = {
 
 def chain(url: str) -> dict[str, list[str]]:
     """The three commands of README's section, with `url` for the server's."""
-    section = (
-        (ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .split("### The whole chain\n")[1]
-        .split("\n## ")[0]
-    )
-    lines = [line for line in commands() if line.startswith("compressor ") and line in section]
+    section = README.read_text("utf-8").split("### The whole chain\n")[1].split("\n## ")[0]
+    lines = [
+        line for line in commands(README) if line.startswith("compressor ") and line in section
+    ]
     parts = [shlex.split(re.sub(r"http://localhost:\d+/v1", url, line)) for line in lines]
     return {name: [name, *rest, *LESS[name]] for _, name, *rest in parts}
 

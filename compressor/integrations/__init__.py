@@ -1,0 +1,1 @@
+"""The engine inside other libraries: each module needs the package that it is named after."""
