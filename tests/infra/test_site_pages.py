@@ -66,7 +66,7 @@ def test_a_page_runs(
 
 def run(line: str, model: Path) -> str:
     _, job, *arguments = shlex.split(line)
-    if job != "verify":  # which takes what lies beside the output
+    if job not in {"report", "verify"}:  # which take what lies beside the output
         arguments += [f"model.name={model}", "model.dtype=float32"]
     command = importlib.import_module(f"jobs.{job}").main
     done = CliRunner().invoke(command, [*arguments, "--debug"])
