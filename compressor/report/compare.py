@@ -104,10 +104,14 @@ def _both(ours: Sequence[Example], theirs: Sequence[Example]) -> list[tuple[Any,
 def _relative(a: float | None, b: float | None) -> str:
     if a is None or b is None or not b:
         return NOTHING
-    return "same" if a == b else f"{100 * (a / b - 1):+.1f}\N{NO-BREAK SPACE}%"
+    return "same" if a == b else _signed(100 * (a / b - 1), "%")
 
 
 def _points(a: float | None, b: float | None) -> str:
     if a is None or b is None:
         return NOTHING
-    return "same" if a == b else f"{100 * (a - b):+.1f} points"
+    return "same" if a == b else _signed(100 * (a - b), "points")
+
+
+def _signed(value: float, unit: str) -> str:
+    return f"{value:+.1f}\N{NO-BREAK SPACE}{unit}".replace("-", "\N{MINUS SIGN}")
