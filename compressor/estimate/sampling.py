@@ -116,7 +116,9 @@ def totals(
         per_row, distinct_per_row, footer_per_row = means[:, 3:].T
         rows = _share(np.full(len(means), float(corpus.footer_bytes)), footer_per_row)
         text, distinct = rows * per_row, rows * distinct_per_row
-    spread = math.sqrt(1 - len(sample.text) / corpus.rows) * widening(len(units), confidence)
+    size = units[:, 0]  # few large ones among many small are few
+    alike = float(size.sum() ** 2 / max(1e-300, (size**2).sum()))
+    spread = math.sqrt(1 - len(sample.text) / corpus.rows) * widening(alike, confidence)
     return Totals(
         *(
             np.maximum(0, values[0] + (values - values[0]) * spread)
@@ -130,13 +132,14 @@ def totals(
     )
 
 
-def widening(units: int, confidence: float) -> float:
+def widening(units: float, confidence: float) -> float:
     """By how much the percentiles of so few resampled units are too narrow, a factor of 1 or more.
 
     Student's t over the normal, by the first term of its expansion, and n over n - 1.
     """
-    if units < 2:
+    if units <= 1:
         return 1.0
+    units = max(units, 2.0)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     return (1 + (z * z + 1) / (4 * (units - 1))) * math.sqrt(units / (units - 1))
 

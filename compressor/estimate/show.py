@@ -58,8 +58,10 @@ def compared(found: Estimate, outcome: Outcome) -> Iterator[str]:
         if figure is None:
             continue
         off = figure.value / happened - 1 if happened else 0.0
-        inside = "yes" if figure.low <= happened <= figure.high else "no"
         form = _number if name in {"rate", "seconds"} else (lambda value: f"{value:,.0f}")
+        within = figure.low <= happened <= figure.high
+        same = form(happened) in {form(figure.low), form(figure.high)}  # as far as is shown
+        inside = "yes" if within or same else "no"
         yield (
             f"{name.replace('_', ' '):<{LABEL}}{_each(figure, form):>32}{form(happened):>16}"
             f"{off:>+9.1%}  {inside}"
