@@ -1,9 +1,10 @@
-"""A job on a Ray whose metrics are exported, in a process of its own; prints what was scraped.
+"""A job on a Ray whose metrics are exported, in a process of its own, and what was scraped.
 
     python -m tests.pipeline.measured FOLDER SECTION.KEY=VALUE...
 
-One replica dies once in the middle. Prints JSON: the `summary`, and in `scrapes` what HTTP requests
-to Ray's endpoint gave of our metrics, one a second while the job ran and after its end.
+One replica dies once in the middle. Writes JSON to `SCRAPED` in the folder, for Ray prints what it
+likes: the `summary`, and in `scrapes` what HTTP requests to Ray's endpoint gave of our metrics,
+one a second while the job ran and after its end.
 """
 
 import json
@@ -24,7 +25,7 @@ from compressor.pipeline.replica import Replica
 from compressor.pipeline.statistics import Statistics
 from compressor.pipeline.tally import begin_shard
 
-FOLDER = "MEASURED_FOLDER"
+FOLDER, SCRAPED = "MEASURED_FOLDER", "scraped.json"
 MORE = 4  # scrapes after the end
 
 
@@ -95,7 +96,8 @@ def main() -> None:
     vars(flow)["Replica"] = DyingReplica
     with each_second(port, scrapes):
         summary = run(load(CompressConfig, None, sys.argv[2:])).summary
-    print(json.dumps({"summary": summary, "scrapes": scrapes}))
+    found = json.dumps({"summary": summary, "scrapes": scrapes})
+    Path(sys.argv[1], SCRAPED).write_text(found, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from compressor.pipeline import metrics
 from compressor.pipeline.metrics import METRICS, labels_of
 from compressor.pipeline.tally import Extent, Tally
 from tests.pipeline.corpora import table, write_files
+from tests.pipeline.measured import SCRAPED
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "infra" / "grafana" / "compressor.json").read_text("utf-8"))
@@ -30,14 +31,14 @@ BAD = 3  # rows whose rate is none
 class Scraped:
     """All scrapes of a job: `samples` by their name, each with its labels, the last value of it."""
 
-    def __init__(self, printed: str) -> None:
-        found = json.loads(printed)
+    def __init__(self, text: str) -> None:
+        found = json.loads(text)
         self.summary: dict[str, Any] = found["summary"]
         self.samples: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
         self.families: dict[str, Family] = {}
         self.history: dict[str, list[float]] = {}
-        for text in found["scrapes"]:
-            for family in text_string_to_metric_families(text):
+        for scrape in found["scrapes"]:
+            for family in text_string_to_metric_families(scrape):
                 self.families[family.name] = family
                 for sample in family.samples:
                     labels = frozenset(sample.labels.items())
@@ -77,7 +78,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Scrap
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
-    return Scraped(done.stdout.splitlines()[-1])  # Ray has something to say of the death, too
+    return Scraped((folder / SCRAPED).read_text("utf-8"))
 
 
 def test_each_row_is_counted_once_although_a_replica_died(scraped: Scraped) -> None:
