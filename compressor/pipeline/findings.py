@@ -111,14 +111,14 @@ def total(records: Iterable[Mapping[str, Any] | None]) -> Findings:
 
 
 def packed(record: Mapping[str, Any]) -> str:
-    """A record in a third of its size, for drivers that hold those of many shards."""
+    """A record in half of its size, for drivers that hold those of many shards."""
     data = json.dumps(record, separators=(",", ":")).encode()
-    return base64.b85encode(zlib.compress(data, 9)).decode()
+    return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
 def unpacked(text: str) -> dict[str, Any]:
     """The inverse of `packed`."""
-    record: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(text)))
+    record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
     return record
 
 
