@@ -72,6 +72,7 @@ class Tally:
         self._record(metrics.PLANNED, self._extent.total)
         self._record(metrics.REPLICAS, self._extent.replicas, state="wanted")
         self._show()
+        self._show_done()
 
     def begin(self, index: int) -> int:
         """How often the shard was begun before."""
@@ -118,13 +119,15 @@ class Tally:
 
     def _show(self) -> None:
         """Gauges are what they were last set to; the driver asks every second or so."""
+        states = [state for _, state in self._seen.values()]
+        for state in (STARTING, WORKING):
+            self._record(metrics.REPLICAS, states.count(state), state=state)
+
+    def _show_done(self) -> None:
         rows, original, compressed, *_ = self._sums.tolist()
         self._record(metrics.DONE, self._extent.before + rows)
         if original:
             self._record(metrics.RATE, compressed / original)
-        states = [state for _, state in self._seen.values()]
-        for state in (STARTING, WORKING):
-            self._record(metrics.REPLICAS, states.count(state), state=state)
 
     def _record_shard(
         self, counted: Mapping[str, int], measured: Mapping[str, Any], size: int
@@ -140,6 +143,7 @@ class Tally:
         self._record(metrics.QUEUE, measured.get("queue_seconds", 0.0))
         self._record(metrics.MODEL, measured.get("model_seconds", 0.0))
         self._record(metrics.BUSY, measured.get("seconds", 0.0))
+        self._show_done()
 
     def _record(self, metric: metrics.Metric, value: float, **own: str) -> None:
         if self._labels is not None:

@@ -101,8 +101,7 @@ def test_each_row_is_counted_once_although_a_replica_died(scraped: Scraped) -> N
 
 def test_gauges_say_where_the_run_stands(scraped: Scraped) -> None:
     assert scraped.total("compressor_planned_rows") == ROWS
-    assert 0 <= scraped.total("compressor_done_rows") <= ROWS
-    assert max(scraped.history["ray_compressor_done_rows"]) > 0
+    assert scraped.total("compressor_done_rows") == ROWS
     assert 0.4 < scraped.total("compressor_rate_ratio") < 0.6
     assert scraped.total("compressor_replicas", state="wanted") == 2
     assert {dict(labels)["state"] for labels in scraped.samples["ray_compressor_replicas"]} == {
