@@ -10,13 +10,18 @@ import base64
 import hashlib
 import json
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from compressor.pipeline.histogram import GRID, Counts, add_run, run
+
 SHOWN = 20  # rows of each sample
 MOST_REASONS = 64  # that are told apart
+TOKENS = ("original", "compressed")
+HUNDREDTHS = 101  # from 0 to 1, both included
 KINDS = ("error", "note")  # of reasons: why a row failed, what an `ok` row has to say
 
 Place = tuple[str, int]  # a file, and a row in it
@@ -26,17 +31,17 @@ Reason = tuple[str, str]  # kind, and the message without its numbers
 class Findings:
     """A sum of records.
 
-    rows: how many were seen; tokens, "original" and "compressed": counts by bin of `histogram`;
-    confidence: counts by hundredth; sampled: rows whose facts were counted, of `sampled_of` that
-    could have been; facts: by kind, those kept and those that there were, in thousandths, scaled
-    from each shard's sample to the shard; reasons: by kind and pattern, the rows, and one of them;
-    random: by key; worst: by confidence in thousandths and key.
+    rows: how many were seen; tokens, "original" and "compressed": int64 [len(GRID)], counts by
+    `histogram`; confidence: int64 [101], by hundredth; sampled: rows whose facts were counted, of
+    `sampled_of` that could have been; facts: by kind, those kept and those that there were, in
+    thousandths, scaled from each shard's sample to the shard; reasons: by kind and pattern, the
+    rows, and one of them; random: by key; worst: by confidence in thousandths and key.
     """
 
     def __init__(self) -> None:
         self.rows = self.sampled = self.sampled_of = 0
-        self.tokens: dict[str, Counter[int]] = {"original": Counter(), "compressed": Counter()}
-        self.confidence: Counter[int] = Counter()
+        self.tokens: dict[str, Counts] = {name: np.zeros(len(GRID), np.int64) for name in TOKENS}
+        self.confidence: Counts = np.zeros(HUNDREDTHS, np.int64)
         self.facts: dict[str, list[int]] = {}
         self.reasons: dict[Reason, tuple[int, int, Place]] = {}  # rows; key and place of one
         self.random: dict[int, Place] = {}
@@ -48,8 +53,8 @@ class Findings:
         self.sampled += record["sampled"]
         self.sampled_of += record["sampled_of"]
         for name, counts in self.tokens.items():
-            _count(counts, record["tokens"][name])
-        _count(self.confidence, record["confidence"])
+            add_run(counts, record["tokens"][name])
+        add_run(self.confidence, record["confidence"])
         for kind, (kept, there) in record["facts"].items():
             before = self.facts.setdefault(kind, [0, 0])
             before[0] += kept
@@ -69,8 +74,8 @@ class Findings:
             "rows": self.rows,
             "sampled": self.sampled,
             "sampled_of": self.sampled_of,
-            "tokens": {name: _plain(counts) for name, counts in self.tokens.items()},
-            "confidence": _plain(self.confidence),
+            "tokens": {name: run(counts) for name, counts in self.tokens.items()},
+            "confidence": run(self.confidence),
             "facts": {kind: list(counts) for kind, counts in sorted(self.facts.items())},
             "reasons": [
                 [*reason, rows, key, row, file]
@@ -79,6 +84,15 @@ class Findings:
             "random": [[key, row, file] for key, (file, row) in sorted(self.random.items())],
             "worst": [[*rank, row, file] for rank, (file, row) in sorted(self.worst.items())],
         }
+
+    def confidence_at(self, share: float) -> float | None:
+        """The quantile 0 < `share` < 1 of the records' confidence; None where none is known."""
+        total = int(self.confidence.sum())
+        return (
+            float(np.searchsorted(np.cumsum(self.confidence), share * total)) / 100
+            if total
+            else None
+        )
 
     def _add_reason(self, reason: Reason, rows: int, key: int, place: Place) -> None:
         before = self.reasons.get(reason)
@@ -130,15 +144,6 @@ def fewest(reasons: Iterable[Reason]) -> list[Reason]:
 def _put(sample: dict[Any, Place], key: Any, place: Place) -> None:
     """Rows of the same texts count once: the first of them."""
     sample[key] = min(place, sample.get(key, place))
-
-
-def _count(counts: Counter[int], more: Mapping[Any, int]) -> None:
-    for name, count in more.items():
-        counts[int(name)] += count
-
-
-def _plain(counts: Mapping[int, int]) -> dict[str, int]:
-    return {str(name): count for name, count in sorted(counts.items())}
 
 
 @lru_cache(4096)

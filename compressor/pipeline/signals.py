@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from compressor.corpus.columns import ERROR, FAILED, OK, STATUS, TextColumn
 from compressor.evaluate.facts import count_kept
-from compressor.pipeline.findings import KINDS, SHOWN, fewest
-from compressor.pipeline.histogram import histogram
+from compressor.pipeline.findings import HUNDREDTHS, KINDS, SHOWN, fewest
+from compressor.pipeline.histogram import histogram, run
 from compressor.pipeline.rows import contents_of, plain
 
 Ints = npt.NDArray[np.int64]
@@ -52,15 +52,17 @@ def signals(
     good = good[np.argsort(key[good], kind="stable")]
     some = _within(good, before.sum(axis=0))
     known = good[np.isfinite(confidence[good])]
-    thousandths = np.rint(1000 * confidence[known]).astype(np.int64)
+    hundredths, thousandths = (
+        np.rint(parts * confidence[known]).astype(np.int64) for parts in (100, 1000)
+    )
     return {
         "file": file,
         "rows": table.num_rows,
         "tokens": {
-            "original": _texts(histogram(before[before > 0])),
-            "compressed": _texts(histogram(after[before > 0])),
+            "original": run(histogram(before[before > 0])),
+            "compressed": run(histogram(after[before > 0])),
         },
-        "confidence": _texts(_counts(np.rint(100 * confidence[known]).astype(np.int64))),
+        "confidence": run(np.bincount(hundredths, minlength=HUNDREDTHS).astype(np.int64)),
         "sampled": len(some),
         "sampled_of": len(good),
         "facts": _facts(table.take(pa.array(some)), columns, len(good)),
@@ -123,13 +125,3 @@ def _first_of_each(rows: Any, most: int) -> list[list[int]]:
         if len(found) == most:
             break
     return [[*key, row] for key, row in found.items()]
-
-
-def _counts(values: Ints) -> dict[int, int]:
-    names, counts = np.unique(values, return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
-
-
-def _texts(counts: dict[int, int]) -> dict[str, int]:
-    """As JSON has it, so that a record is the same before and after its journey."""
-    return {str(name): count for name, count in counts.items()}

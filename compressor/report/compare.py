@@ -7,7 +7,6 @@ two outputs with their examples; output: a dictionary for the template.
 from collections.abc import Sequence
 from typing import Any
 
-from compressor.pipeline.histogram import value_at
 from compressor.report.examples import Example
 from compressor.report.output import Output
 from compressor.report.similarity import Similarity
@@ -52,11 +51,10 @@ def _quality(ours: Side, theirs: Side) -> list[tuple[str, str, str, str]]:
         {fact["name"]: fact["share"] for fact in facts(one[0].findings)} for one in (ours, theirs)
     ]
     pairs = [(f"{name} kept", kept[0].get(name), kept[1].get(name)) for name in kept[0] | kept[1]]
-    medians = [
-        None if findings is None else value_at(findings.confidence, 0.5)
+    one, other = (
+        None if findings is None else findings.confidence_at(0.5)
         for findings in (ours[0].findings, theirs[0].findings)
-    ]
-    one, other = (None if median is None else median / 100 for median in medians)
+    )
     pairs.append(("Confidence, median", one, other))
     if ours[2] is not None and theirs[2] is not None:
         pairs.append(("Embedding similarity", ours[2].mean, theirs[2].mean))

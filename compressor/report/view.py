@@ -151,7 +151,7 @@ def _rates(output: Output) -> dict[str, Any]:
 
 
 def _lengths(findings: Findings | None) -> dict[str, Any] | None:
-    if findings is None or not findings.tokens["original"]:
+    if findings is None or not findings.tokens["original"].any():
         return None
     before, after = findings.tokens["original"], findings.tokens["compressed"]
     shares = np.linspace(0.01, 0.95, 48).tolist()
@@ -168,18 +168,14 @@ def _lengths(findings: Findings | None) -> dict[str, Any] | None:
 
 
 def _confidence(findings: Findings | None) -> dict[str, Any] | None:
-    if findings is None or not findings.confidence:
+    if findings is None or not findings.confidence.any():
         return None
-    counts = [0] * 51
-    for hundredth, records in findings.confidence.items():
-        counts[hundredth // 2] += records
-    counts[49] += counts.pop()
-    edges = np.linspace(0, 1, 51).tolist()
+    counts = np.add.reduceat(findings.confidence, np.arange(0, 100, 2))  # the last has 100 %, too
+    edges = np.linspace(0, 1, len(counts) + 1).tolist()
     return {
-        "chart": charts.bars(edges, counts, label="of P(keep) that the kept words hold"),
-        "median": (value_at(findings.confidence, 0.5) or 0) / 100,
-        "low": (value_at(findings.confidence, 0.05) or 0) / 100,
-        "rows": sum(findings.confidence.values()),
+        "chart": charts.bars(edges, counts.tolist(), label="of P(keep) that the kept words hold"),
+        "median": findings.confidence_at(0.5),
+        "low": findings.confidence_at(0.05),
     }
 
 
@@ -267,7 +263,7 @@ def _missing(output: Output, speed: Throughput | None, similar: Similarity | Non
             " records, in files that an earlier version wrote."
         )
     if findings is not None:
-        known, all_known = sum(findings.confidence.values()), findings.sampled_of
+        known, all_known = int(findings.confidence.sum()), findings.sampled_of
         if known < all_known:
             missing.append(
                 f"The confidence of {number(all_known - known)} records, which were taken over "
