@@ -38,6 +38,7 @@ MODULES = (
     "s3fs",
     "safetensors",
     "tokenizers",
+    "tenacity",
     "torch",
     "tqdm",
     "transformers",
