@@ -26,7 +26,7 @@ def test_shards_of_a_large_plan_and_their_results_cost_the_driver_little() -> No
     imports, _, plan, _, results, _, lineage = map(float, told.split())
     assert (plan - imports) * 2**20 / 20_000 < 1500  # bytes a shard
     assert (results - plan) * 2**20 / 20_000 < 2500  # of it 600 for the lines of a wave
-    assert (lineage - results) * 2**20 / 20_000 < 4500  # of it 2,000 for those that are objects
+    assert (lineage - results) * 2**20 / 20_000 < 10_500  # most of it packed findings
 
 
 @pytest.mark.slow
