@@ -1,13 +1,6 @@
 """The whole job with tiny models: its files, killed and resumed, with replicas, and refusals."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +8,12 @@ import torch
 
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
-from compressor.reinforce.config import ReinforceConfig
 from compressor.reinforce.job import run
 from compressor.reinforce.saved import load_policy
-from compressor.schema import load
 from compressor.train import checkpoint
 from tests.reinforce.conftest import make_shots, write_shots
+from tests.reinforce.runs import assert_same_run, config_of, rows, start_and_kill
 
-ROOT = Path(__file__).parents[2]
 FIGURES = {
     *("reward", "loss", "right", "worth_spread", "budget_factor", "tokens", "shots", "words_kept"),
     *("shot_entropy", "word_entropy", "shot_kl", "word_kl", "gradient_norm", "difficulty"),
@@ -59,15 +50,6 @@ def common(pool: Path, tiny_model: Path, judge_folder: Path) -> list[str]:
 
 def settings(common: list[str], folder: Path, *more: str) -> list[str]:
     return [*common, f"output.path={folder}/policy", f"output.work={folder}/work", *more]
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "work" / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def config_of(overrides: list[str]) -> ReinforceConfig:
-    return load(ReinforceConfig, None, overrides)
 
 
 def weights(folder: Path) -> bytes:
@@ -109,32 +91,12 @@ def test_killed_and_started_again_it_gives_the_same_bits(
     whole: Path, common: list[str], tmp_path: Path
 ) -> None:
     overrides = settings(common, tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.reinforce", *overrides], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    while len(rows(tmp_path)) < 6:
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    start_and_kill(overrides, tmp_path)
     said: list[str] = []
     run(config_of(overrides), said.append)
     assert [line for line in said if "going on after step" in line]
-    states = [
-        checkpoint.load(Storage.at(str(folder / "work"), key="output.work"))
-        for folder in (whole, tmp_path)
-    ]
-    assert states[0] is not None
-    assert states[1] is not None
-    for part in ("policy", "best"):
-        for name, value in states[0][part].items():
-            assert value.equal(states[1][part][name]), (part, name)
+    assert_same_run(whole, tmp_path)
     assert weights(whole) == weights(tmp_path)
-    plain = [
-        [{key: value for key, value in row.items() if key != "seconds"} for row in rows(folder)]
-        for folder in (whole, tmp_path)
-    ]
-    assert plain[0] == plain[1]
 
 
 def test_replicas_judge_as_one_process_does(

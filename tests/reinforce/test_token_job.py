@@ -1,36 +1,26 @@
 """`task: tokens` as a whole with tiny models: files, kills, replicas, checkpoints, refusals."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from compressor import Compressor
-from compressor.corpus.storage import Storage
 from compressor.engine.document import build_batch
 from compressor.engine.subwords import FastTokenizer
 from compressor.errors import InputError
 from compressor.evaluate.config import EvaluateConfig
 from compressor.evaluate.run import run as run_evaluate
 from compressor.models.checkpoint import load_checkpoint
-from compressor.reinforce.config import ReinforceConfig
 from compressor.reinforce.job import run
 from compressor.reinforce.tokens.policy import TokenPolicy
 from compressor.schema import load
-from compressor.train import checkpoint
 from tests.conftest import TEXTS
 from tests.evaluate.questions import ROWS, write_lines
 from tests.reinforce.conftest import make_shots
+from tests.reinforce.runs import assert_same_run, config_of, rows, start_and_kill
 
-ROOT = Path(__file__).parents[2]
 FIGURES = {"reward", "spread", "tokens_rate", "target_rate", "entropy", "kl", "gradient_norm"}
 
 
@@ -81,23 +71,8 @@ def settings(common: list[str], folder: Path, *more: str) -> list[str]:
     return [*common, f"output.path={folder}/model", f"output.work={folder}/work", *more]
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "work" / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def config_of(overrides: list[str]) -> ReinforceConfig:
-    return load(ReinforceConfig, None, overrides)
-
-
 def weights(folder: Path) -> bytes:
     return (folder / "model" / "model.safetensors").read_bytes()
-
-
-def last(folder: Path) -> dict[str, Any]:
-    state = checkpoint.load(Storage.at(str(folder / "work"), key="output.work"))
-    assert state is not None
-    return state
 
 
 @pytest.fixture(scope="module")
@@ -181,28 +156,13 @@ def test_killed_and_started_again_it_gives_the_same_bits(
     whole: Path, common: list[str], tmp_path: Path
 ) -> None:
     overrides = settings(common, tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.reinforce", *overrides], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    while len(rows(tmp_path)) < 6:
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    start_and_kill(overrides, tmp_path)
     said: list[str] = []
     run(config_of(overrides), said.append)
     assert [line for line in said if "going on after step" in line]
     assert not [line for line in said if "the judge reads passages" in line]  # it had them
-    states = [last(folder) for folder in (whole, tmp_path)]
-    for part in ("policy", "best"):
-        for name, value in states[0][part].items():
-            assert value.equal(states[1][part][name]), (part, name)
+    assert_same_run(whole, tmp_path)
     assert weights(whole) == weights(tmp_path)
-    plain = [
-        [{key: value for key, value in row.items() if key != "seconds"} for row in rows(folder)]
-        for folder in (whole, tmp_path)
-    ]
-    assert plain[0] == plain[1]
 
 
 def test_replicas_judge_as_one_process_does(
