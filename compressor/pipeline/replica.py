@@ -84,7 +84,7 @@ def load(spec: ModelSpec) -> "Compressor":
 
     Raises `InputError` for a model that can't be used, `JobError` for another than planned with.
     """
-    _use_threads(spec.threads)
+    use_threads(spec.threads)
     from compressor.engine.compressor import Compressor
 
     return Compressor.from_pretrained(
@@ -108,7 +108,7 @@ def load_patiently(loads: Callable[[ModelSpec], "Compressor"], spec: ModelSpec) 
     return again(loads, spec)
 
 
-def _use_threads(threads: int) -> None:
+def use_threads(threads: int) -> None:
     """Ray starts workers with OMP_NUM_THREADS=1 or so, which would leave a replica one core."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["RAYON_NUM_THREADS"] = str(threads)

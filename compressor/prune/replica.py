@@ -1,6 +1,5 @@
 """The actor of the pipeline: a policy, loaded once, that prunes shard after shard."""
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from compressor.errors import JobError
 from compressor.pipeline.failure import CRASHED
 from compressor.pipeline.payload import pack, unpack
 from compressor.pipeline.presence import attend
-from compressor.pipeline.replica import own_name, record_attempt
+from compressor.pipeline.replica import own_name, record_attempt, use_threads
 from compressor.pipeline.statistics import Statistics
 from compressor.pipeline.tally import WORKING, Handle, begin_shard
 from compressor.prune.config import PruneConfig
@@ -26,10 +25,7 @@ MOST_ATTEMPTS = 3  # of a shard whose replica died each time
 
 def load(config: PruneConfig, threads: int) -> Pruner:
     """The pruner in this process. Raises `InputError` for a policy that can't be used."""
-    os.environ["RAYON_NUM_THREADS"] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
+    use_threads(threads)
     return Pruner(
         config.policy.path,
         storage_options=config.policy.storage_options,
