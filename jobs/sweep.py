@@ -24,7 +24,7 @@ def main(config: SweepConfig) -> None:
     found = run(config, say)
     click.echo("\n".join(lines(found)))
     if config.sweep.path:
-        click.echo("written: " + ", ".join(write(config, found, say)))
+        click.echo("written: " + ", ".join(write(config, found)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ FORMATS = ("svg", "png")
 
 
 def draw(results: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """(file name, content) of each plot, as SVG and PNG. Raises `ImportError` without matplotlib.
+    """(file name, content) of each plot, as SVG and PNG.
 
     The x axis is the achieved rate, so that one who keeps less than asked isn't drawn as if it had
     kept all of it; the dashed line is the uncompressed text; bars are the intervals.

@@ -61,7 +61,7 @@ def run(config: EvaluateConfig, say: Say = print) -> Outcome:
     line = _line_up(config, budget, say)
     done = {task.name: _run_task(task, line.up, config, cells, say) for task in tasks}
     results = build_results(tasks, done, config, left_out=line.left_out, tokenizer=budget.name)
-    return Outcome(results, write(output, tasks, done, results, say))
+    return Outcome(results, write(output, tasks, done, results))
 
 
 def _quiet() -> None:

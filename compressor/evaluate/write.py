@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,8 @@ def write(
     tasks: Sequence[Task],
     cells: Mapping[str, Sequence[Cell]],
     results: dict[str, Any],
-    say: Callable[[str], None],
 ) -> list[str]:
-    """Write everything below `output`; returns the paths. Without matplotlib no plots, said once.
+    """Write everything below `output`; returns the paths.
 
     items.parquet: task, contender, rate, item, score (its name), value. texts.parquet: task,
     contender, rate, text (its number), original, compressed.
@@ -37,10 +36,7 @@ def write(
         "items.parquet": _parquet(pa.concat_tables(_items(t, c) for t, c in _each(tasks, cells))),
         "texts.parquet": _parquet(pa.concat_tables(_texts(t, c) for t, c in _each(tasks, cells))),
     }
-    try:
-        files |= {f"{PLOTS}/{name}": content for name, content in draw(results)}
-    except ImportError:
-        say("no plots: matplotlib is not installed; pip install 'compressor[plots]'")
+    files |= {f"{PLOTS}/{name}": content for name, content in draw(results)}
     with output.explained():
         for name, content in files.items():
             output.put(name, content)

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture, where matplotlib (the extra `plots`) is installed."""
+"""The curves of a run as a picture."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +29,8 @@ def plot_curves(
 
     panels: six of them, each of keys of `rows`.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        say("no plot of the curves: the extra 'plots' (matplotlib) isn't installed")
-        return
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(12, 6), layout="constrained")
     for axes, keys in zip(figure.subplots(2, 3).flat, panels, strict=True):
         for key in keys:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from compressor.corpus.storage import Storage
@@ -33,17 +33,14 @@ def lines(found: Sweep) -> Iterator[str]:
     yield found.recommendation.reason
 
 
-def write(config: SweepConfig, found: Sweep, say: Callable[[str], None]) -> list[str]:
-    """Write sweep.json, sweep.csv and, with matplotlib, plots to `sweep.path`; returns where."""
+def write(config: SweepConfig, found: Sweep) -> list[str]:
+    """Write sweep.json, sweep.csv and plots to `sweep.path`; returns where."""
     storage = Storage.at(config.sweep.path, config.sweep.storage_options, key="sweep.path")
     files = {
         "sweep.json": json.dumps(found.record(), indent=2).encode() + b"\n",
         "sweep.csv": _csv(found).encode(),
     }
-    try:
-        files |= dict(draw(_as_results(found, config.floors)))
-    except ImportError:
-        say("no plots: matplotlib is not installed; pip install 'compressor[plots]'")
+    files |= dict(draw(_as_results(found, config.floors)))
     with storage.explained():
         for name, content in files.items():
             storage.put(name, content)

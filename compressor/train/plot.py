@@ -1,4 +1,4 @@
-"""The curves of a job's runs as a picture, where matplotlib (the extra `plots`) is installed."""
+"""The curves of a job's runs as a picture."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +14,8 @@ def plot_curves(
     rows: Sequence[Mapping[str, Any]], folder: Storage, say: Callable[[str], None]
 ) -> None:
     """Draw training and held-out loss, and the held-out ranks, of every run over its steps."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        say("no plot of the curves: the extra 'plots' (matplotlib) isn't installed")
-        return
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, keys in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
         for name in dict.fromkeys(row["run"] for row in rows):

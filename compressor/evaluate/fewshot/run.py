@@ -76,7 +76,7 @@ def run_shots(config: EvaluateConfig, say: Say) -> tuple[dict[str, Any], list[st
         left_out={},
         tokenizer=name,
     )
-    return results, write(output, [task], {task.name: done}, results, say)
+    return results, write(output, [task], {task.name: done}, results)
 
 
 def _pruner(path: str, config: EvaluateConfig) -> Pruner:
