@@ -60,7 +60,10 @@ class Pruner:
         policy learnt from.
         """
         policy, self.about = load_policy(path, storage_options, key="policy.path")
-        self.encoder = Encoder(encoder or self.about.encoder, device, storage_options)
+        try:
+            self.encoder = Encoder(encoder or self.about.encoder, device, storage_options)
+        except InputError as error:
+            raise InputError(f"policy.encoder: {error}; give where the encoder is") from None
         self._policy = policy.to(self.encoder.device)
         if not _learnt_from(self.encoder, self.about):
             raise InputError(

@@ -69,3 +69,8 @@ def test_an_encoder_is_known_by_what_it_makes(
         return
     with pytest.raises(InputError, match=r"policy\.encoder: .* is not the encoder"):
         Pruner(str(mine), encoder=str(copied), device="cpu")
+
+
+def test_an_encoder_that_is_gone_is_asked_for(policy_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"policy\.encoder: .*gone.*; give where the encoder is"):
+        Pruner(str(policy_folder), encoder=str(tmp_path / "gone"), device="cpu")
