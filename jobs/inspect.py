@@ -19,7 +19,8 @@ from compressor.report.config import InspectConfig
 )
 @click.option("-n", "--records", type=click.IntRange(1), default=5, help="How many. [5]")
 @click.option("--offset", type=click.IntRange(0), default=0, help="The first row to show. [0]")
-@click.option("--id", "first_id", metavar="ID", help="The first record to show, by column `id`.")
+@click.option("--id", "first_id", metavar="ID", help="The first record to show, by its id.")
+@click.option("--id-column", metavar="NAME", default="id", help="The column with ids. [id]")
 @click.option("--both", is_flag=True, help="Print the compressed text by itself, too.")
 @click.option("--html", metavar="FILE", help="Write a page instead of printing.")
 def main(
@@ -27,12 +28,15 @@ def main(
     records: int,
     offset: int,
     first_id: str | None,
+    id_column: str,
     both: bool,
     html: str | None,
 ) -> None:
     from compressor.report.records import load_records
 
-    found = load_records(config, count=records, offset=offset, first_id=first_id)
+    found = load_records(
+        config, count=records, offset=offset, first_id=first_id, id_column=id_column
+    )
     if html is None:
         from compressor.report.terminal import show
 

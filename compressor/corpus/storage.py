@@ -109,7 +109,7 @@ class Storage:
         filesystem.invalidate_cache()
         try:
             found = filesystem.ls(path, detail=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             _check_bucket(filesystem, path)
             return {}
         filesystem.invalidate_cache()  # or it keeps the listing, however long

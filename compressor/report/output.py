@@ -38,27 +38,39 @@ class Output:
     @property
     def columns(self) -> tuple[TextColumn, ...]:
         """The text columns; none where the job has no such setting."""
-        try:
-            return text_columns(self.summary["configuration"]["input"]["text_column"])
-        except KeyError:
-            return ()
+        return columns_of(self.summary)
+
+
+def columns_of(summary: Mapping[str, Any]) -> tuple[TextColumn, ...]:
+    """The text columns of a run; none where the job has no such setting."""
+    try:
+        return text_columns(summary["configuration"]["input"]["text_column"])
+    except KeyError:
+        return ()
+
+
+def read_summary(storage: Storage) -> Mapping[str, Any] | None:
+    """`_stats/summary.json`, or None where the storage holds no finished output."""
+    with storage.explained():
+        if SUMMARY.rpartition("/")[2] not in storage.below("_stats").names():
+            return None
+        found: Mapping[str, Any] = json.loads(storage.read(SUMMARY))
+        return found
 
 
 def read_output(storage: Storage) -> Output:
     """Read `_stats/`. Raises `InputError` where there is no finished output."""
-    with storage.explained():
-        names = storage.below("_stats").names()
-    if SUMMARY.rpartition("/")[2] not in names:
+    summary = read_summary(storage)
+    if summary is None:
         raise InputError(
             f"{storage.key}: {storage.url}: no {SUMMARY} there; is it an output of compress or "
             "refresh, and has the job ended?"
         )
     with storage.explained():
-        summary = json.loads(storage.read(SUMMARY))
         shards = pq.ParquetFile(pa.BufferReader(storage.read(SHARDS)))
         present = [name for name in SHARD_COLUMNS if name in shards.schema_arrow.names]
         table = shards.read(columns=present)
-        if FINDINGS.rpartition("/")[2] not in names:
+        if FINDINGS.rpartition("/")[2] not in storage.below("_stats").names():
             return Output(storage, summary, None, None, table)
         found = json.loads(storage.read(FINDINGS))
     findings = Findings()

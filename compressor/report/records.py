@@ -22,9 +22,10 @@ from compressor.engine.passages import content, joined
 from compressor.errors import InputError
 from compressor.report.align import kept_spans
 from compressor.report.config import InspectConfig
+from compressor.report.output import columns_of, read_summary
 from compressor.report.strike import Record
 
-ID = "id"  # shown beside the row's number where the dataset has such a column
+ID = "id"  # shown beside the row's number where the dataset has the column
 NO_TEXT = "no text"
 NOT_A_SELECTION = "the compressed text is no selection of the original: no words are marked"
 
@@ -32,14 +33,19 @@ Row = dict[str, Any]
 
 
 def load_records(
-    config: InspectConfig, *, count: int, offset: int = 0, first_id: str | None = None
+    config: InspectConfig,
+    *,
+    count: int,
+    offset: int = 0,
+    first_id: str | None = None,
+    id_column: str = ID,
 ) -> list[Record]:
     """`count` records from row `offset` on, or from the one with this id; one a text column.
 
     Raises `InputError` for an input, a column or a model that can't be used.
     """
     storage = Storage.at(config.input.path, config.input.storage_options, key="input.path")
-    columns = text_columns(config.input.text_column)
+    columns = _columns(config, storage)
     files = source_files(storage)
     schema = unify(files, storage.key)
     ours = {field.name for field in added_fields(columns)}
@@ -49,8 +55,12 @@ def load_records(
     check_columns(inputs, columns, rate_column)
 
     if first_id is not None:
-        offset = _position(storage, files, schema, first_id)
-    names = {column.name for column in columns} | {ID, rate_column} | (ours if finished else set())
+        offset = _position(storage, files, schema, id_column, first_id)
+    names = (
+        {column.name for column in columns}
+        | {id_column, rate_column}
+        | (ours if finished else set())
+    )
     wanted = [name for name in schema.names if name in names]
     shards = list(_window(files, offset, count))
     rows = [
@@ -65,21 +75,35 @@ def load_records(
         )
     show = finished_record if finished else _compressing(config, storage, columns)
     return [
-        show(_label(offset + number, row, column, columns), row, column)
+        show(_label(offset + number, row.get(id_column), column, columns), row, column)
         for number, row in enumerate(rows)
         for column in columns
     ]
 
 
-def _position(storage: Storage, files: Sequence[SourceFile], schema: pa.Schema, wanted: str) -> int:
+def _columns(config: InspectConfig, storage: Storage) -> tuple[TextColumn, ...]:
+    """Those of the configuration; where it names none, those that an output was made of."""
+    if "text_column" not in config.input.model_fields_set:
+        summary = read_summary(storage)
+        if summary is not None and (made_of := columns_of(summary)):
+            return made_of
+    return text_columns(config.input.text_column)
+
+
+def _position(
+    storage: Storage, files: Sequence[SourceFile], schema: pa.Schema, name: str, wanted: str
+) -> int:
     """The first row with this id; only that column is read, up to the file that holds it."""
-    if ID not in schema.names:
-        raise InputError(f"--id {wanted}: the input has no column {ID!r}")
+    if name not in schema.names:
+        raise InputError(
+            f"--id {wanted}: the input has no column {name!r}; --id-column names the one to look "
+            f"in: {', '.join(schema.names)}"
+        )
     before = 0
     for file in files:
         piece = Piece(file.path, file.version, 0, len(file.row_groups) - 1, file.rows)
-        for table in read_shards(storage, [Shard(0, (piece,), "")], schema, [ID]):
-            found = pc.index(table.column(ID).cast(pa.string()), wanted).as_py()
+        for table in read_shards(storage, [Shard(0, (piece,), "")], schema, [name]):
+            found = pc.index(table.column(name).cast(pa.string()), wanted).as_py()
             if found >= 0:
                 return before + int(found)
         before += file.rows
@@ -99,8 +123,8 @@ def _window(files: Sequence[SourceFile], offset: int, count: int) -> Iterator[Sh
             first += group.rows
 
 
-def _label(position: int, row: Row, column: TextColumn, columns: Sequence[TextColumn]) -> str:
-    parts = [f"row {position}", row.get(ID), column.name if len(columns) > 1 else None]
+def _label(position: int, own: Any, column: TextColumn, columns: Sequence[TextColumn]) -> str:
+    parts = [f"row {position}", own, column.name if len(columns) > 1 else None]
     return " · ".join(str(part) for part in parts if part is not None)
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 from compressor import Compressor
 from compressor.config import CompressionSection
 from compressor.corpus.columns import text_columns
+from compressor.errors import InputError
 from compressor.pipeline.rows import compress_table
 from compressor.report.config import InspectConfig
 from compressor.report.records import load_records
@@ -102,6 +104,33 @@ def test_a_window_across_files_and_row_groups(output: Path, corpus: Path, tiny_m
 def test_a_record_by_its_id(output: Path) -> None:
     records = load_records(config(output), count=2, first_id="n3")
     assert [record.label for record in records] == ["row 3 · n3", "row 4 · n4"]
+
+
+def test_ids_of_another_column(output: Path) -> None:
+    """The id is the column's, in the label, too; without such a column the error lists those."""
+    path = output / "part-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.rename_columns(["key", *table.column_names[1:]]), path)
+    records = load_records(config(output), count=1, first_id="n3", id_column="key")
+    assert [record.label for record in records] == ["row 3 · n3"]
+    failed = inspect(f"input.path={output}", "--id", "n3")
+    assert failed.exit_code == 2
+    assert "--id-column names the one to look in: key, text" in failed.stderr
+
+
+def test_an_output_says_which_column_it_was_made_of(output: Path) -> None:
+    path = output / "part-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.rename_columns(["id", "body", *table.column_names[2:]]), path)
+    configuration = {"input": {"text_column": "body"}}
+    summary = json.dumps({"configuration": configuration})
+    (output / "_stats" / "summary.json").write_text(summary)
+    bare = InspectConfig.model_validate({"input": {"path": str(output)}})
+    (record,) = load_records(bare, count=1)
+    assert record.text == TEXTS[0]
+    alone = InspectConfig.model_validate({"input": {"path": str(path)}})
+    with pytest.raises(InputError, match="no column 'text'"):  # a file says nothing of its making
+        load_records(alone, count=1)
 
 
 def test_several_text_columns(corpus: Path, tiny_model: Path) -> None:
