@@ -138,7 +138,8 @@ def test_it_prints_in_light_colours_without_controls(browser: Any, pages: list[P
         assert not tab.locator(".controls").is_visible()
         assert not tab.locator("nav").is_visible()
         assert lightness(tab) > 200
-        tab.set_viewport_size({"width": 690, "height": 1000})  # A4 between the margins
+        tab.set_viewport_size({"width": 794, "height": 1123})  # A4, which media queries go by
+        tab.add_style_tag(content="body { width: 688px }")  # between its margins
         beyond = "[...document.querySelectorAll('.scroll')].map(t => t.scrollWidth - t.clientWidth)"
         assert max(tab.evaluate(beyond)) <= 0  # paper doesn't scroll
         assert tab.pdf().startswith(b"%PDF")
