@@ -22,7 +22,7 @@ from compressor.reinforce.observe import Candidates, Observer, shot_features
 from compressor.reinforce.policy import Logits
 from compressor.reinforce.prune import Pruned, kept_words, prune, shortlist
 from compressor.reinforce.retrieve import Pool
-from compressor.reinforce.saved import Description, load_policy
+from compressor.reinforce.saved import Description, compressor_digest, load_policy
 from compressor.reinforce.shots import Shot
 from compressor.reinforce.words import Words
 
@@ -56,10 +56,16 @@ class Pruner:
     ) -> None:
         """path: of the policy; encoder, tokenizer: null = those that it names.
 
-        Raises `InputError` where one of them is missing, or the encoder is not the one that the
-        policy learnt from.
+        Raises `InputError` where one of them is missing, or the encoder or the compressor is not
+        the one that the policy learnt from.
         """
         policy, self.about = load_policy(path, storage_options, key="policy.path")
+        learnt_from = self.about.compressor_digest
+        if learnt_from and compressor_digest(self.about.compressor) != learnt_from:
+            raise InputError(
+                f"policy.path: {path} learnt from another compressor than what is now "
+                f"{self.about.compressor}; train it anew, or put back the one that it had"
+            )
         try:
             self.encoder = Encoder(encoder or self.about.encoder, device, storage_options)
         except InputError as error:

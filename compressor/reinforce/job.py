@@ -18,7 +18,7 @@ from compressor.reinforce.plot import plot_curves
 from compressor.reinforce.policy import Policy
 from compressor.reinforce.prepare import prepare
 from compressor.reinforce.replicas import opened
-from compressor.reinforce.saved import Description, save_policy
+from compressor.reinforce.saved import Description, compressor_digest, save_policy
 from compressor.reinforce.state import Run
 from compressor.train.metrics import read_lines
 
@@ -71,6 +71,7 @@ def run(config: ReinforceConfig, say: Say = print) -> dict[str, Any]:
         threshold=threshold,
         metrics=metrics,
         probe=encoder.probe(),
+        compressor_digest=compressor_digest(settings.compressor),
     )
     save_policy(finished.best, about, target)
     plot_curves(read_lines(work), work, say)

@@ -1,8 +1,9 @@
 """A finished policy as a directory: its weights, and all that decides what it makes of shots.
 
 `policy.safetensors` and `policy.json`; the encoder, the compressor and the judge's tokenizer are
-named there, not copied. Of the encoder that it learnt from it holds the digest, and some numbers of
-an embedding, by which the same encoder in other files is known again. "default" is the shipped one.
+named there, not copied. Of the encoder and the compressor that it learnt from it holds the digests,
+and some numbers of an embedding, by which the same encoder in other files is known again. "default"
+is the shipped one.
 """
 
 import json
@@ -14,6 +15,8 @@ import safetensors.torch
 
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
+from compressor.models.digest import digest
+from compressor.models.resolve import resolve
 from compressor.reinforce.policy import Policy
 from compressor.train.optimiser import Weights
 
@@ -24,7 +27,8 @@ DEFAULT = Path(__file__).with_name("default")
 @dataclass(frozen=True)
 class Description:
     """encoder, compressor, tokenizer: names; digest, probe: of the encoder, see `Encoder.probe`;
-    width: its D; threshold: words are kept from this probability on; metrics: held-out figures.
+    width: its D; threshold: words are kept from this probability on; metrics: held-out figures;
+    compressor_digest: "" where none takes part, or the policy is of an earlier version.
     """
 
     encoder: str
@@ -36,6 +40,12 @@ class Description:
     threshold: float
     metrics: dict[str, float]
     probe: list[float] = field(default_factory=list)
+    compressor_digest: str = ""
+
+
+def compressor_digest(name: str | None) -> str:
+    """Of the compressor that takes part, "" without one; `InputError` where it isn't there."""
+    return digest(resolve(name)) if name else ""
 
 
 def save_policy(weights: Weights, about: Description, folder: Storage) -> None:

@@ -3,11 +3,13 @@
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from compressor import Compressor
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.prune.config import PruneConfig
@@ -25,6 +27,7 @@ def test_the_shipped_policy_is_the_default() -> None:
     assert (about.width, len(about.probe)) == (384, 32)
     assert about.encoder == "sentence-transformers/all-MiniLM-L6-v2"  # names that a hub has
     assert about.tokenizer == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert about.compressor_digest == Compressor.from_pretrained("default").digest
     assert all(bool(torch.isfinite(value).all()) for value in policy.state_dict().values())
     assert policy_digest("default", key="x") == policy_digest(str(DEFAULT), key="x")
     assert sum(file.stat().st_size for file in DEFAULT.iterdir()) < 5_000_000
@@ -69,6 +72,16 @@ def test_an_encoder_is_known_by_what_it_makes(
         return
     with pytest.raises(InputError, match=r"policy\.encoder: .* is not the encoder"):
         Pruner(str(mine), encoder=str(copied), device="cpu")
+
+
+def test_a_policy_refuses_another_compressor(policy_folder: Path, tmp_path: Path) -> None:
+    """The default model of a later version, say: what the policy reads there would be another."""
+    policy, about = load_policy(str(policy_folder), key="policy.path")
+    mine = str(tmp_path / "policy")
+    about = replace(about, compressor_digest="0" * 64)
+    save_policy(policy.state_dict(), about, Storage.at(mine, key="output.path"))
+    with pytest.raises(InputError, match=r"policy\.path: .* another compressor"):
+        Pruner(mine, device="cpu")
 
 
 def test_an_encoder_that_is_gone_is_asked_for(policy_folder: Path, tmp_path: Path) -> None:
