@@ -70,7 +70,7 @@ def make(target: Storage, rows: int) -> Made:
     file = SourceFile("corpus.parquet", 0, "1", (RowGroup(rows, 0),), schema)
     plan = Plan((file,), schema, COLUMNS, shards)
     task = Task(config, target, target, "no digest", "no recipe")
-    write_summary(task, plan, [Results(shards, ledger)], Report(None, 60.0))
+    write_summary(task, plan, [Results(shards, ledger)], Report(None, None, 60.0))
     return made
 
 

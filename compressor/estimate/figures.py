@@ -89,9 +89,14 @@ def speed_of(config: EstimateConfig, setting: Setting, trial: Trial) -> Floats:
     again = bootstrap(sums, resamples=estimate.resamples, seed=estimate.seed + 1)[:, 0]
     spread = widening(len(trial.tokens), estimate.confidence)
     relative = np.concatenate([[1.0], 1 + (again / sums.values - 1) * spread])
-    speed = float(trial.tokens.sum()) / trial.span / setting.here * setting.faster
+    speed = measured_here(setting, trial) * setting.faster
     replicates: Floats = speed * np.maximum(relative, 0.1)
     return replicates
+
+
+def measured_here(setting: Setting, trial: Trial) -> float:
+    """Tokens a second of one of the replicas that worked here; 0 where none were seen."""
+    return float(trial.tokens.sum()) / trial.span / setting.here if trial.tokens.any() else 0.0
 
 
 def seconds_of(
@@ -108,17 +113,15 @@ def seconds_of(
     """
     startup = config.estimate.startup_seconds
     startup = trial.startup if startup is None else startup
-    if config.compression.scope == "corpus" and trial.tokens.any():
-        more = max(0, min(SAMPLE_ROWS, work.rows) - min(SAMPLE_ROWS, work.sampled))
-        calibrated = totals.before * more / max(1, work.rows)
-    else:
-        calibrated = np.zeros(len(speed))
     busy = np.maximum(speed, 1e-300)
+    # One replica alone finds the threshold, faster than one of several: by what it took here.
+    rows_more = min(SAMPLE_ROWS, work.rows) / max(1, min(SAMPLE_ROWS, work.sampled))
+    slower = np.where(speed > 0, measured_here(setting, trial) / busy, 0.0)
+    calibrating = trial.calibration * rows_more * slower
     rows = totals.before * totals.distinct * uneven(work.shards, setting.there)
     rows_seconds = np.where(speed > 0, rows / busy / setting.there, 0.0)
     rows_seconds = np.maximum(rows_seconds, DRIVER_SECONDS * len(work.shards))
     starts = startup * sum(1 for _ in waves(work.shards))
-    calibrating = np.where(speed > 0, calibrated / busy, 0.0)
     seconds: Floats = starts + work.plan_seconds + calibrating + rows_seconds
     return seconds
 

@@ -44,8 +44,9 @@ class Trial:
 
     before, after: float64 [n], tokens of each row in the order that was given; status: of each;
     tokens, seconds: float64 [k], tokens that went through the model in a shard, and how long its
-    replica took; span: seconds from the first shard's start to the end of the last; startup: the
-    others; ran_on: device and precision.
+    replica took; span: seconds from the first shard's start to the end of the last; calibration:
+    those that finding a threshold took, 0 where there is none; startup: the others; ran_on: device
+    and precision.
     """
 
     before: Floats
@@ -54,6 +55,7 @@ class Trial:
     tokens: Floats
     seconds: Floats
     span: float
+    calibration: float
     startup: float
     ran_on: str
 
@@ -132,6 +134,7 @@ def _read(target: Path, config: CompressConfig, wall: float) -> Trial:
     )
     ends = np.array([(target / name).stat().st_mtime for name in shards.column("file").to_pylist()])
     span = float(ends.max() - (ends - seconds).min())
+    calibration = summary["calibration_seconds"] or 0.0
     return Trial(
         before,
         after,
@@ -139,7 +142,8 @@ def _read(target: Path, config: CompressConfig, wall: float) -> Trial:
         tokens * share,
         seconds,
         span,
-        max(0.0, wall - span),
+        calibration,
+        max(0.0, wall - span - calibration),
         ", ".join(summary["model"]["ran_on"]),
     )
 

@@ -88,7 +88,8 @@ def _compress(work: Assignment, ledger: Ledger, allocation: Allocation, tally: H
     options = dict(config.input.storage_options)
     spec = ModelSpec(config.model, options, allocation.threads, work.model)
     if settings.scope == "corpus" and ledger.threshold is None:
-        ledger.threshold, _ = threshold_for(work.source, plan, spec, settings, allocation)
+        found = threshold_for(work.source, plan, spec, settings, allocation)
+        ledger.threshold, ledger.calibration_seconds = found
     files = ShardFiles(work.target, plan.output_schema, plain=config.output.format == "delta")
     budget = ErrorBudget(config.output.max_error_rate, plan.rows, work.errors)
     stage = Stage(

@@ -32,7 +32,7 @@ class Ledger:
     it; `replica` int32 [n], of `replicas`, -1 where it isn't known; `bytes` int64 [n] of the files
     written now; `findings`: the sum of all that have some. With `keep_records` the record of each
     shard's statistics is kept, too, as JSON, its findings packed in it. `threshold` is the one that
-    earlier files were made with.
+    earlier files were made with, or this run found in `calibration_seconds`.
     """
 
     def __init__(self, shards: int, *, keep_records: bool = False) -> None:
@@ -43,6 +43,7 @@ class Ledger:
         self.replicas: dict[str, int] = {}
         self.findings = Findings()
         self.threshold: Threshold | None = None
+        self.calibration_seconds: float | None = None
         self.ran_on: set[str] = set()
         self._counts: Ints = np.zeros((len(COUNTS), shards), np.int64)
         self._seconds: Floats = np.zeros((len(SECONDS), shards), np.float64)

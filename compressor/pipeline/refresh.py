@@ -118,7 +118,8 @@ def _carry_out(
     changes = _changes(comparison, step, statistics)
     number = _commit(task, version, step, added, lineage, changes)
     more = {"changes": changes, "version_of_the_table": number, "lineage": lineage}
-    report = Report(ledger.threshold, time.monotonic() - started, more)
+    took = time.monotonic() - started
+    report = Report(ledger.threshold, ledger.calibration_seconds, took, more)
     summary = write_summary(task, plan, parts, report)
     target.clear_scratch(SCRATCH_SECONDS)
     if task.config.output.vacuum:

@@ -48,7 +48,7 @@ def _run(task: Task, started: float) -> Outcome:
     check_complete(task.target, plan)
     parts = [Results(plan.shards, ledger)]
     ErrorBudget(task.config.output.max_error_rate, plan.rows).check(whole(parts).error)
-    report = Report(ledger.threshold, time.monotonic() - started)
+    report = Report(ledger.threshold, ledger.calibration_seconds, time.monotonic() - started)
     summary = write_summary(task, plan, parts, report)
     task.target.clear_scratch()
     return Outcome(task.target.url, summary)

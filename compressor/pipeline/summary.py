@@ -29,9 +29,13 @@ FINDINGS = "_stats/findings.json"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a summary says beside counts: `more` is put into it as it is."""
+    """What a summary says beside counts: `more` is put into it as it is.
+
+    calibration_seconds: of the model, for a threshold that this run found.
+    """
 
     threshold: Threshold | None
+    calibration_seconds: float | None
     wall_seconds: float
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,6 +59,7 @@ def write_summary(
             "resumed": sum(int(np.isnan(part.ledger.finished).sum()) for part in parts),
         },
         **speed(parts, report.wall_seconds),
+        "calibration_seconds": report.calibration_seconds,
         **report.more,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,

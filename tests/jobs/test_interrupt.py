@@ -21,7 +21,7 @@ from tests.pipeline.corpora import table, write_files
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120.0
-ROWS = 1_500
+ROWS = 600
 # Ends in order when it is told to, which takes it a minute.
 SLOW_TO_END = """
 import time

@@ -156,6 +156,8 @@ def test_one_threshold_for_the_corpus(tmp_path: Path, compress: Job) -> None:
     before = contents(target)
     again = compress(source, target, *settings)
     assert again["threshold"] == summary["threshold"]
+    assert summary["calibration_seconds"] > 0
+    assert again["calibration_seconds"] is None  # the files that are there have the threshold
     assert contents(target).items() >= before.items()
 
 
