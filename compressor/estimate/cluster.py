@@ -88,6 +88,11 @@ def _here(config: EstimateConfig, node: Node, shards: int) -> Setting:
         auto = dict.fromkeys(("replicas", "cpus_per_replica", "gpus_per_replica"), "auto")
         local = local.model_copy(update=auto)
         allocation = _fitting(local, node, device)
+    if not elsewhere and shards < allocation.most:  # the others would have nothing to do
+        allocation = replace(allocation, most=shards)
+        local = local.model_copy(
+            update={"replicas": shards, "cpus_per_replica": float(allocation.threads)}
+        )
     here, gpus = allocation.most, _gpus_there(config, allocation)
     there = max(1, min(_replicas(config, here) if elsewhere else here, shards))
     cpus_here = node.cpus / here

@@ -19,6 +19,7 @@ from compressor.estimate.cluster import Setting, cluster_nodes, setting_of, this
 from compressor.estimate.config import EstimateConfig
 from compressor.estimate.figures import Figure, Work, figures, replica_hour, statuses
 from compressor.estimate.sampling import Corpus, Sample, Totals, totals
+from compressor.estimate.speed import Speed
 from compressor.estimate.trial import Trial, run_trial
 from compressor.models.resolve import digest, resolve
 from compressor.pipeline.prepare import plan_of, prepare, recipe_of, source_of
@@ -150,7 +151,7 @@ def _estimate(
             "seed": section.seed,
         },
         speed_is_known=section.tokens_per_second is not None,
-        startup_seconds=trial.startup if startup is None else startup,
+        startup_seconds=Speed.measured(trial).start if startup is None else startup,
         plan_seconds=work.plan_seconds,
         prices={
             "gpu_hour": section.price_per_gpu_hour,

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from compressor.corpus.shards import Shards
 from compressor.estimate.cluster import Setting
 from compressor.estimate.config import EstimateConfig
-from compressor.estimate.sampling import Totals, widening
+from compressor.estimate.sampling import Totals
+from compressor.estimate.speed import Speed, replicates
 from compressor.estimate.trial import Trial
-from compressor.evaluate.statistics import Sums, bootstrap, interval
+from compressor.evaluate.statistics import interval
 from compressor.pipeline.calibrate import SAMPLE_ROWS
 from compressor.pipeline.waves import waves
 
@@ -51,8 +52,9 @@ def figures(
     """All figures by name; None for a cost without a price and for what never pays."""
     estimate = config.estimate
     saved = totals.before - totals.after
-    speed = speed_of(config, setting, trial)
-    seconds = seconds_of(config, setting, work, totals, trial, speed)
+    through = totals.before * totals.distinct
+    time = times(config, setting, work, totals, trial)
+    seconds = time.startup + time.calibrating + time.rows
     price = replica_hour(config, setting)
     cost = None if price is None else seconds / HOUR * setting.there * price
     worth = saved * config.output.price_per_million_tokens / 1e6
@@ -64,7 +66,9 @@ def figures(
             totals.after, totals.before, out=np.ones(len(saved)), where=totals.before > 0
         ),
         "saved_tokens": saved,
-        "tokens_per_second": speed * setting.there,
+        "tokens_per_second": np.divide(
+            through, time.rows, out=np.zeros(len(saved)), where=through > 0
+        ),
         "seconds": seconds,
         "cost": cost,
         "worth_per_use": worth,
@@ -76,54 +80,37 @@ def figures(
     }
 
 
-def speed_of(config: EstimateConfig, setting: Setting, trial: Trial) -> Floats:
-    """Tokens a second of a replica there, float64 [1 + resamples]; zeros where none were seen."""
-    estimate = config.estimate
-    if estimate.tokens_per_second is not None:
-        return np.full(1 + estimate.resamples, estimate.tokens_per_second)
-    if not trial.tokens.any():
-        return np.zeros(1 + estimate.resamples)
-    # How the shards' own speeds differ says how sure their speed together is. Another seed than
-    # that of the rows: the two are independent.
-    sums = Sums(trial.tokens[:, None], trial.seconds)
-    again = bootstrap(sums, resamples=estimate.resamples, seed=estimate.seed + 1)[:, 0]
-    spread = widening(len(trial.tokens), estimate.confidence)
-    relative = np.concatenate([[1.0], 1 + (again / sums.values - 1) * spread])
-    speed = measured_here(setting, trial) * setting.faster
-    replicates: Floats = speed * np.maximum(relative, 0.1)
-    return replicates
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Parts of the wall clock from the command to its end, each float64 [1 + resamples], seconds.
 
-
-def measured_here(setting: Setting, trial: Trial) -> float:
-    """Tokens a second of one of the replicas that worked here; 0 where none were seen."""
-    return float(trial.tokens.sum()) / trial.span / setting.here if trial.tokens.any() else 0.0
-
-
-def seconds_of(
-    config: EstimateConfig,
-    setting: Setting,
-    work: Work,
-    totals: Totals,
-    trial: Trial,
-    speed: Floats,
-) -> Floats:
-    """The wall clock from the command to its end, float64 [1 + resamples].
-
-    Each wave of shards loads the models anew, which is no more than a start from nothing.
+    startup: with the plan and the end; calibrating: finding a threshold; rows: the rest.
     """
+
+    startup: Floats
+    calibrating: Floats
+    rows: Floats
+
+
+def times(
+    config: EstimateConfig, setting: Setting, work: Work, totals: Totals, trial: Trial
+) -> Times:
+    """Each wave of shards loads the models anew, which is no more than a start from nothing."""
+    token, shard = replicates(config, setting, trial)
+    here = Speed.measured(trial)
     startup = config.estimate.startup_seconds
-    startup = trial.startup if startup is None else startup
-    busy = np.maximum(speed, 1e-300)
+    startup = here.start if startup is None else startup
+    starts = startup * sum(1 for _ in waves(work.shards)) + work.plan_seconds
     # One replica alone finds the threshold, faster than one of several: by what it took here.
     rows_more = min(SAMPLE_ROWS, work.rows) / max(1, min(SAMPLE_ROWS, work.sampled))
-    slower = np.where(speed > 0, measured_here(setting, trial) / busy, 0.0)
-    calibrating = trial.calibration * rows_more * slower
-    rows = totals.before * totals.distinct * uneven(work.shards, setting.there)
-    rows_seconds = np.where(speed > 0, rows / busy / setting.there, 0.0)
-    rows_seconds = np.maximum(rows_seconds, DRIVER_SECONDS * len(work.shards))
-    starts = startup * sum(1 for _ in waves(work.shards))
-    seconds: Floats = starts + work.plan_seconds + calibrating + rows_seconds
-    return seconds
+    slower = token / here.token if here.token else np.zeros(len(token))
+    busy = totals.before * totals.distinct * token + len(work.shards) * shard
+    busy = busy * uneven(work.shards, setting.there) / setting.there
+    return Times(
+        np.full(len(token), starts),
+        trial.calibration * rows_more * slower,
+        np.maximum(busy, DRIVER_SECONDS * len(work.shards)),
+    )
 
 
 def uneven(shards: Shards, replicas: int) -> float:

@@ -6,6 +6,8 @@ process of its own, on a corpus of the sampled rows. It works on several shards,
 round of the measurement.
 """
 
+import itertools
+import math
 import subprocess
 import sys
 import tempfile
@@ -35,28 +37,31 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 ROUNDS = 8  # shards of a replica
+SLIVERS = 2  # of a replica beside them: what a shard costs, whatever is in it
+SLIVER = 16  # times smaller
 PLACE = "__row"  # of a sampled row, through the job
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run over n rows, in k shards.
+    """One run over n rows, in k shards, by so many replicas.
 
     before, after: float64 [n], tokens of each row in the order that was given; status: of each;
-    tokens, seconds: float64 [k], tokens that went through the model in a shard, and how long its
-    replica took; span: seconds from the first shard's start to the end of the last; calibration:
-    those that finding a threshold took, 0 where there is none; startup: the others; ran_on: device
-    and precision.
+    tokens, seconds, ends: float64 [k], tokens that went through the model in a shard, how long its
+    replica took, and when it was done, in seconds since the epoch; calibration: seconds that
+    finding a threshold took, 0 where there is none; wall: those from the command to its end;
+    ran_on: device and precision.
     """
 
     before: Floats
     after: Floats
     status: list[str]
+    replicas: int
     tokens: Floats
     seconds: Floats
-    span: float
+    ends: Floats
     calibration: float
-    startup: float
+    wall: float
     ran_on: str
 
 
@@ -68,16 +73,29 @@ def run_trial(
     Raises what the job raises: `InputError` or `JobError`.
     """
     order = np.random.default_rng(seed).permutation(len(rows))  # shards that are alike
-    size = max(1, -(-len(rows) // (ROUNDS * replicas)))
-    size = min(size, config.cluster.rows_per_shard)
+    units = (ROUNDS + SLIVERS / SLIVER) * replicas
+    size = min(max(1, math.ceil(len(rows) / units)), config.cluster.rows_per_shard)
     with tempfile.TemporaryDirectory(prefix="estimate") as scratch:
         folder = Path(scratch)
         (folder / "in").mkdir()
         mixed = rows.take(pa.array(order)).append_column(PLACE, pa.array(order))
-        pq.write_table(mixed, folder / "in" / "rows.parquet", row_group_size=size)
+        write_groups(mixed, folder / "in" / "rows.parquet", size)
         trial = _sections(config, cluster.model_copy(update={"rows_per_shard": size}), folder)
         wall = run_job(trial, folder / "compress.yaml")
-        return _read(folder / "out", trial, wall)
+        return _read(folder / "out", trial, replicas, wall)
+
+
+def write_groups(rows: pa.Table, path: Path, size: int) -> None:
+    """Row groups of `size`, behind every few of them a sliver: no two fit into one shard."""
+    sizes = [size] * (ROUNDS // SLIVERS)
+    if size >= SLIVER:
+        sizes.append(size // SLIVER)
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        for wanted in itertools.cycle(sizes):
+            writer.write_table(rows.slice(0, wanted), row_group_size=wanted)
+            rows = rows.slice(wanted)
+            if not len(rows):
+                return
 
 
 def _sections(config: CompressSections, cluster: ClusterSection, folder: Path) -> CompressConfig:
@@ -117,7 +135,7 @@ def run_job(config: CompressConfig, path: Path) -> float:
     return wall
 
 
-def _read(target: Path, config: CompressConfig, wall: float) -> Trial:
+def _read(target: Path, config: CompressConfig, replicas: int, wall: float) -> Trial:
     shards = pq.read_table(target / "_stats" / "shards.parquet")
     parts = [pq.read_table(target / name) for name in shards.column("file").to_pylist()]
     columns = text_columns(config.input.text_column)
@@ -129,21 +147,20 @@ def _read(target: Path, config: CompressConfig, wall: float) -> Trial:
     )
     summary = yaml.safe_load((target / "_stats" / "summary.json").read_text(encoding="utf-8"))
     share = summary["model_tokens"] / max(1, summary["original_tokens"])
-    tokens, seconds = (
-        shards.column(name).to_numpy().astype(float) for name in ("original_tokens", "seconds")
+    tokens, seconds, ends = (
+        shards.column(name).to_numpy().astype(float)
+        for name in ("original_tokens", "seconds", "finished")
     )
-    ends = np.array([(target / name).stat().st_mtime for name in shards.column("file").to_pylist()])
-    span = float(ends.max() - (ends - seconds).min())
-    calibration = summary["calibration_seconds"] or 0.0
     return Trial(
         before,
         after,
         table.column(STATUS).to_pylist(),
+        replicas,
         tokens * share,
         seconds,
-        span,
-        calibration,
-        max(0.0, wall - span - calibration),
+        ends,
+        summary["calibration_seconds"] or 0.0,
+        wall,
         ", ".join(summary["model"]["ran_on"]),
     )
 

@@ -17,6 +17,7 @@ from compressor.pipeline.resources import Node
 from compressor.schema import load
 
 RESAMPLES = 100
+IN_PAIRS = [0.2, 0.2, 0.4, 0.4, 0.6, 0.6, 0.8, 0.8]
 
 
 def config(*settings: str) -> EstimateConfig:
@@ -38,16 +39,23 @@ def totals(before: float, after: float, distinct: float = 1.0, spread: float = 0
     return Totals(5 * before * noise, before * noise, after * noise, distinct * same)
 
 
-def trial(tokens: list[float], seconds: list[float], calibration: float = 0.0) -> Trial:
+def trial(
+    tokens: list[float],
+    seconds: list[float],
+    calibration: float = 0.0,
+    replicas: int = 1,
+    ends: list[float] | None = None,
+) -> Trial:
     return Trial(
         np.zeros(0),
         np.zeros(0),
         ["ok"],
+        replicas,
         np.array(tokens),
         np.array(seconds),
-        sum(seconds),
+        np.cumsum(seconds) / replicas if ends is None else np.array(ends),
         calibration,
-        10.0,
+        10.0 + calibration + sum(seconds) / replicas,
         "cpu float32",
     )
 
@@ -89,8 +97,32 @@ def test_more_replicas_are_faster_as_far_as_shards_can_be_shared() -> None:
 
 
 def test_what_two_did_here_is_for_two() -> None:
-    assert estimate(of=setting(here=2, there=2))["seconds"].value == pytest.approx(112)
-    assert estimate(of=setting(here=2, there=1))["seconds"].value == pytest.approx(212)
+    both = trial([1000.0] * 8, [0.2] * 8, replicas=2, ends=IN_PAIRS)
+    two, one = setting(here=2, there=2), setting(here=2, there=1)
+    assert estimate(of=two, trial=both)["seconds"].value == pytest.approx(112)
+    assert estimate(of=one, trial=both)["seconds"].value == pytest.approx(212)
+
+
+def test_what_a_shard_costs_beside_its_tokens() -> None:
+    """0.1 s each: much of the trial's shards, little of the job's."""
+    slivers = trial([1000.0, 1000.0, 50.0] * 4, [0.2, 0.2, 0.105] * 4)
+    found = estimate(trial=slivers)
+    assert found["seconds"].value == pytest.approx(12 + 100 + 4 * 0.1)
+    assert found["tokens_per_second"].value == pytest.approx(1_000_000 / 100.4)
+    many = Work(4000, 400, shards(*[1] * 4000), 2.0)
+    assert estimate(trial=slivers, work=many)["seconds"].value == pytest.approx(12 + 100 + 400)
+
+
+def test_shards_at_once_hide_each_other() -> None:
+    """Two at a time, each of which takes 0.2 s: the replica is as fast as with one of 0.1 s."""
+    work = trial([1000.0] * 8, [0.2] * 8, ends=IN_PAIRS)
+    assert estimate(trial=work)["tokens_per_second"].value == pytest.approx(10_000)
+
+
+def test_shards_that_were_disturbed_are_no_measure() -> None:
+    """What they took longer, 0.8 s, is the start's."""
+    work = trial([1000.0] * 8, [0.1, 0.5, 0.1, 0.5, *[0.1] * 4])
+    assert estimate(trial=work)["seconds"].value == pytest.approx(10.8 + 2 + 100)
 
 
 def test_repetitions_go_through_the_model_once() -> None:
@@ -164,7 +196,7 @@ def test_intervals_come_from_rows_and_rounds() -> None:
 
 def test_a_sample_without_text_takes_no_time() -> None:
     found = estimate(totals=totals(0, 0), trial=trial([0.0], [0.1]))
-    assert found["seconds"].value == pytest.approx(12 + 4 * DRIVER_SECONDS)
+    assert found["seconds"].value == pytest.approx(12.1 + 4 * DRIVER_SECONDS)
     assert found["rate"].value == 1
 
 
@@ -226,6 +258,12 @@ def test_a_cluster_is_asked_for_its_nodes(ray_session: None) -> None:
     assert [node.cpus for node in cluster_nodes(config("cluster.address=auto"))] == [4]
     assert not cluster_nodes(config())
     assert not cluster_nodes(config("cluster.address=ray://10.0.0.1:1", "estimate.replicas=3"))
+
+
+def test_only_replicas_that_have_something_to_do_are_measured() -> None:
+    found = setting_of(config("cluster.replicas=2"), Node(2), 1)
+    assert (found.here, found.there, found.cpus) == (1, 1, 2)  # the whole machine is paid for
+    assert (found.cluster.replicas, found.cluster.cpus_per_replica) == (1, 1)
 
 
 def test_no_more_replicas_than_shards() -> None:
