@@ -9,6 +9,7 @@ from compressor.benchmark.contender import Contender, Skipped
 from compressor.benchmark.ours import load_ours
 from compressor.benchmark.peers import load_peer
 from compressor.benchmark.two_labels import write_two_label_copy
+from compressor.models.quiet import quiet
 
 OURS = {"limit", "forward", "engine", "engine-float32", "engine-parts"}
 TWO_LABELS = {"transformers-pipeline", "llmlingua-list", "llmlingua-single"}
@@ -50,11 +51,3 @@ def load_contender(
         return load_peer(name, config, device, checkpoint, copy)
     except Exception as error:  # made for other versions, or wants the network
         return Skipped(name, f"can't be loaded here: {type(error).__name__}: {error}")
-
-
-def quiet() -> None:
-    """Progress bars and advice of transformers would stand between the measurements."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

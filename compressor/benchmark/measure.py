@@ -13,7 +13,7 @@ from compressor.benchmark.apart import started
 from compressor.benchmark.architecture import write_random
 from compressor.benchmark.config import BenchmarkConfig
 from compressor.benchmark.contender import Skipped
-from compressor.benchmark.contenders import OURS, SLOW, load_of, loads_of, quiet, wanted
+from compressor.benchmark.contenders import OURS, SLOW, load_of, loads_of, wanted
 from compressor.benchmark.distinct import distinct
 from compressor.benchmark.jobparts import allocation, parts_of, time_ends
 from compressor.benchmark.rayjob import time_job, write_corpus
@@ -33,6 +33,7 @@ from compressor.benchmark.summary import (
 from compressor.benchmark.texts import load_texts
 from compressor.engine.subwords import FastTokenizer
 from compressor.models.checkpoint import choose_device, choose_dtype, load_tokenizer
+from compressor.models.quiet import quiet
 from compressor.models.resolve import digest, resolve
 
 Say = Callable[[str], None]

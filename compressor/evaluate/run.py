@@ -22,6 +22,7 @@ from compressor.evaluate.results import build_results
 from compressor.evaluate.tasks.registry import load_task
 from compressor.evaluate.tasks.task import Task
 from compressor.evaluate.write import write
+from compressor.models.quiet import quiet
 
 Say = Callable[[str], None]
 
@@ -48,7 +49,7 @@ def run(config: EvaluateConfig, say: Say = print) -> Outcome:
     Raises `InputError` for what the user can mend, before anything is computed where possible.
     """
     keep_freed_memory()
-    _quiet()
+    quiet()
     if config.evaluate.tasks == [SHOTS]:
         from compressor.evaluate.fewshot.run import run_shots
 
@@ -62,14 +63,6 @@ def run(config: EvaluateConfig, say: Say = print) -> Outcome:
     done = {task.name: _run_task(task, line.up, config, cells, say) for task in tasks}
     results = build_results(tasks, done, config, left_out=line.left_out, tokenizer=budget.name)
     return Outcome(results, write(output, tasks, done, results))
-
-
-def _quiet() -> None:
-    """Progress bars and advice of transformers would stand between our lines."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _line_up(config: EvaluateConfig, budget: Budget, say: Say) -> Line:

@@ -18,6 +18,7 @@ from compressor.engine.memory import keep_freed_memory
 from compressor.engine.subwords import FastTokenizer, TokenCounter, load_counter
 from compressor.errors import InputError
 from compressor.models.checkpoint import choose_device, choose_dtype, load_tokenizer
+from compressor.models.quiet import quiet
 from compressor.models.resolve import resolve
 
 GGUF = ".gguf"
@@ -119,10 +120,8 @@ def _require_gguf(path: Path) -> None:
 def _quietly(loader: str, path: Path, **options: Any) -> Any:
     """Load by a class of transformers without its bars and advice between our lines."""
     import transformers
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    quiet()
     folder = path
     if path.suffix == GGUF:
         folder, options = path.parent, options | {"gguf_file": path.name}

@@ -20,6 +20,7 @@ from compressor.engine.subwords import FastTokenizer
 from compressor.engine.windows import cut_windows
 from compressor.errors import InputError
 from compressor.models.checkpoint import choose_device, load_tokenizer, positions, special_ids
+from compressor.models.quiet import quiet
 from compressor.models.resolve import digest, resolve
 
 Floats = npt.NDArray[np.float32]
@@ -140,10 +141,8 @@ def in_rows(flat: torch.Tensor, counts: Ints) -> Encoded:
 def _load(folder: Path) -> Any:
     """The encoder without what stands on top of it. Raises `InputError`."""
     import transformers
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    quiet()
     try:
         return transformers.AutoModel.from_pretrained(
             str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from compressor.corpus.storage import Storage
 from compressor.errors import InputError
 from compressor.models.checkpoint import load_tokenizer, positions
+from compressor.models.quiet import quiet
 from compressor.models.resolve import resolve_tokenizer
 from compressor.train.config import BaseSection
 from compressor.train.optimiser import Weights
@@ -48,8 +48,7 @@ def load_base(
     drop and one for keep. It is on the CPU; `device` (cpu or cuda) is where it will train. Raises
     `InputError` where `model.base` can't be loaded or its tokenizer can't give offsets.
     """
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    quiet()
     torch.manual_seed(seed)
     names = dict(enumerate(_NAMES[-classes:]))
     # On CPUs the backward pass of eager attention is faster than that of SDPA.

@@ -24,19 +24,22 @@ ASKED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def fillers(policy_folder: Path, tiny_model: Path) -> Fillers:
-    pruner = Pruner(str(policy_folder), device="cpu")
+def fillers_of(pruner: Pruner, compressor: Path, *, many: bool) -> Fillers:
     return Fillers(
         pruner,
         "digest",
         pruner.pool(make_shots(24)),
         candidates=10,
-        compressor=str(tiny_model),
+        compressor=str(compressor),
         device="cpu",
         seed=0,
-        many=False,
+        many=many,
     )
+
+
+@pytest.fixture(scope="module")
+def fillers(policy_folder: Path, tiny_model: Path) -> Fillers:
+    return fillers_of(Pruner(str(policy_folder), device="cpu"), tiny_model, many=False)
 
 
 def test_the_names_are_those_of_the_configuration() -> None:
@@ -79,16 +82,7 @@ def test_a_pool_looked_at_once_gives_the_same_prompts(
 ) -> None:
     questions = [shot.question for shot in ASKED]
     pruner = Pruner(str(policy_folder), device="cpu")
-    once = Fillers(
-        pruner,
-        "digest",
-        pruner.pool(make_shots(24)),
-        candidates=10,
-        compressor=str(tiny_model),
-        device="cpu",
-        seed=0,
-        many=True,
-    )
+    once = fillers_of(pruner, tiny_model, many=True)
     further = once.of("again", Pruner(str(policy_folder), device="cpu").sees_as(pruner), "digest")
     for name in FILLERS:
         assert once.load(name).identity == fillers.load(name).identity

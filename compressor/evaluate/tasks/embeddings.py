@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.errors import InputError
+from compressor.models.quiet import quiet
 from compressor.models.resolve import digest, resolve
 
 _BATCH_TOKENS = 8192  # padded
@@ -67,6 +68,7 @@ class Embeddings:
         import torch
         from transformers import AutoModel, AutoTokenizer
 
+        quiet()
         device = self._device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
