@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from compressor.pipeline.histogram import GRID, Counts, add_run, run
+from compressor.pipeline.travel import set_writable
 
 SHOWN = 20  # rows of each sample
 MOST_REASONS = 64  # that are told apart
@@ -46,6 +47,8 @@ class Findings:
         self.reasons: dict[Reason, tuple[int, int, Place]] = {}  # rows; key and place of one
         self.random: dict[int, Place] = {}
         self.worst: dict[tuple[int, int], Place] = {}
+
+    __setstate__ = set_writable
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Add what `record` gave, or the record of a shard."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 from compressor.engine.compression import Threshold
 from compressor.pipeline.findings import Findings, packed, unpacked
 from compressor.pipeline.statistics import MEASURED, RATE_BINS, Statistics
+from compressor.pipeline.travel import set_writable
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -50,6 +51,8 @@ class Ledger:
         self._rates: Ints = np.zeros(RATE_BINS + 1, np.int64)
         self._texts = bytearray() if keep_records else None
         self._begins: Ints = np.zeros(shards if keep_records else 0, np.int64)
+
+    __setstate__ = set_writable
 
     def __len__(self) -> int:
         return len(self.known)

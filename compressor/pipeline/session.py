@@ -13,6 +13,8 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
 from compressor.errors import InputError
 from compressor.log import adopt
 from compressor.pipeline.resources import Node
@@ -26,6 +28,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning for each worker without a GPU
 }
 CONNECT_SECONDS = 10.0
+JOINS = 3
 NO_PROGRESS_SECONDS = 1800.0  # nothing at all has moved: say so instead of waiting for ever
 
 
@@ -59,7 +62,14 @@ def _start(address: str | None) -> None:
     try:
         _check_reachable(address)
         with _silent_stderr():
-            ray.init(
+            # The server behind `ray://` forks a process for each client, beside threads of its own,
+            # which now and then hangs (2 of 10 times): it says so after 30 s, without a reason.
+            Retrying(
+                stop=stop_after_attempt(JOINS),
+                retry=retry_if_exception_type(ConnectionAbortedError),
+                reraise=True,
+            )(
+                ray.init,
                 address=address or "local",
                 include_dashboard=None if address else False,
                 log_to_driver=False,

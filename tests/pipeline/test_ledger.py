@@ -1,6 +1,7 @@
 """The ledger says what adding up the statistics of single shards says; its tables are whole."""
 
 import json
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,30 @@ def test_a_ledger_is_the_sum_in_any_order(parts: list[tuple[Statistics, bool]], 
 def test_a_ledger_travels() -> None:
     """Behind `ray://` it is filled in a task on the cluster and comes back."""
     ledger = entered([(Statistics(rows=3, rates={500: 3}), False)], [0], keep_records=True)
-    back = cloudpickle.loads(cloudpickle.dumps(ledger))
+    back = through_the_store(ledger)
     assert back.total() == ledger.total()
     assert back.records().equals(ledger.records())
     assert (back.ran_on, back.bytes.tolist()) == ({"cpu float32"}, [3])
+
+
+def test_a_ledger_that_has_travelled_can_be_filled() -> None:
+    one = Statistics(rows=3, rates={500: 3})
+    expected = entered([(one, False)] * 2, [0, 1], keep_records=True)
+    ledger = Ledger(2, keep_records=True)
+    for at in range(2):
+        ledger = through_the_store(ledger)
+        ledger.add(at, entry(one))
+    assert ledger.total() == expected.total()
+    assert ledger.findings.record() == expected.findings.record()
+
+
+def through_the_store(ledger: Ledger) -> Ledger:
+    """As Ray's object store gives it: arrays in shared memory, read-only."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = cloudpickle.dumps(ledger, protocol=5, buffer_callback=buffers.append)
+    assert buffers
+    found: Ledger = cloudpickle.loads(head, buffers=[bytes(part.raw()) for part in buffers])
+    return found
 
 
 def test_what_is_measured_stays_a_whole_number() -> None:

@@ -25,7 +25,8 @@ STORE = str(100 * 2**20)
 
 
 class LocalCluster:
-    """A head node and what is added to it; `address` is that of its dashboard.
+    """A head node and what is added to it; `address` is that of its dashboard, `client` that of
+    Ray's remote client.
 
     `wrap` goes before `ray start` (a network namespace), `environment` is that of all nodes.
     """
@@ -117,6 +118,8 @@ class LocalCluster:
         self, *options: str, cpus: int, host: str, wrap: Sequence[str]
     ) -> subprocess.Popen[bytes]:
         ports = free_ports(3)
+        if "--head" in options:
+            self.client = f"ray://{host}:{ports[2]}"
         program = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
         command = [
             *wrap,
