@@ -5,7 +5,7 @@ its rows. Outputs of earlier versions have no findings, and fewer columns in the
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,16 +51,13 @@ def columns_of(summary: Mapping[str, Any]) -> tuple[TextColumn, ...]:
 
 def read_summary(storage: Storage) -> Mapping[str, Any] | None:
     """`_stats/summary.json`, or None where the storage holds no finished output."""
-    with storage.explained():
-        if SUMMARY.rpartition("/")[2] not in storage.below("_stats").names():
-            return None
-        found: Mapping[str, Any] = json.loads(storage.read(SUMMARY))
-        return found
+    return _summary(storage, _names(storage))
 
 
 def read_output(storage: Storage) -> Output:
     """Read `_stats/`. Raises `InputError` where there is no finished output."""
-    summary = read_summary(storage)
+    names = _names(storage)
+    summary = _summary(storage, names)
     if summary is None:
         raise InputError(
             f"{storage.key}: {storage.url}: no {SUMMARY} there; is it an output of compress or "
@@ -70,10 +67,23 @@ def read_output(storage: Storage) -> Output:
         shards = pq.ParquetFile(pa.BufferReader(storage.read(SHARDS)))
         present = [name for name in SHARD_COLUMNS if name in shards.schema_arrow.names]
         table = shards.read(columns=present)
-        if FINDINGS.rpartition("/")[2] not in storage.below("_stats").names():
+        if FINDINGS.rpartition("/")[2] not in names:
             return Output(storage, summary, None, None, table)
         found = json.loads(storage.read(FINDINGS))
     findings = Findings()
     findings.add(found)
     rates = {int(rate): count for rate, count in found["rates"].items()}
     return Output(storage, summary, findings if findings.rows else None, rates, table)
+
+
+def _names(storage: Storage) -> list[str]:
+    with storage.explained():
+        return storage.below("_stats").names()
+
+
+def _summary(storage: Storage, names: Sequence[str]) -> Mapping[str, Any] | None:
+    if SUMMARY.rpartition("/")[2] not in names:
+        return None
+    with storage.explained():
+        found: Mapping[str, Any] = json.loads(storage.read(SUMMARY))
+        return found
