@@ -96,8 +96,8 @@ def times(
     config: EstimateConfig, setting: Setting, work: Work, totals: Totals, trial: Trial
 ) -> Times:
     """Each wave of shards loads the models anew, which is no more than a start from nothing."""
-    token, shard = replicates(config, setting, trial)
     here = Speed.measured(trial)
+    token, shard = replicates(config, setting, trial, here)
     startup = config.estimate.startup_seconds
     startup = here.start if startup is None else startup
     starts = startup * sum(1 for _ in waves(work.shards)) + work.plan_seconds

@@ -56,13 +56,17 @@ class Speed:
         return cls(token, shard, max(0.0, others - float(rows)))
 
 
-def replicates(config: EstimateConfig, setting: Setting, trial: Trial) -> tuple[Floats, Floats]:
-    """Seconds of a token and of a shard of a replica there, both float64 [1 + resamples]."""
+def replicates(
+    config: EstimateConfig, setting: Setting, trial: Trial, here: Speed
+) -> tuple[Floats, Floats]:
+    """Seconds of a token and of a shard of a replica there, both float64 [1 + resamples].
+
+    here: what was measured by the trial.
+    """
     estimate = config.estimate
     if estimate.tokens_per_second is not None:
         known = np.full(1 + estimate.resamples, 1 / estimate.tokens_per_second)
         return known, np.zeros(1 + estimate.resamples)
-    here = Speed.measured(trial)
     slower = _slower(config, prices(trial, here.shard)) / setting.faster
     return here.token * slower, here.shard * slower
 
