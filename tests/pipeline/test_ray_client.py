@@ -3,8 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pipeline.corpora import table, write_files
+from tests.pipeline.nodes import wait_until
 from tests.submit.local_cluster import ROOT, START_SECONDS, LocalCluster
 
 pytestmark = pytest.mark.slow
@@ -23,13 +22,6 @@ def answers(host: str, port: int) -> bool:
     return False
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.3)
-
-
 def test_compress_behind_a_remote_client(tmp_path: Path, tiny_model: Path) -> None:
     source, target = write_files(tmp_path / "in", [table(range(60))], group=10), tmp_path / "out"
     command = [
@@ -39,7 +31,7 @@ def test_compress_behind_a_remote_client(tmp_path: Path, tiny_model: Path) -> No
     with LocalCluster(cpus=3) as cluster:
         address = f"cluster.address={cluster.client}"
         host, port = cluster.client.removeprefix("ray://").split(":")
-        wait_until(lambda: answers(host, int(port)))  # later than the dashboard
+        wait_until(lambda: answers(host, int(port)), START_SECONDS)  # later than the dashboard
         done = subprocess.run(
             [*command, address],
             cwd=ROOT,
